@@ -1,0 +1,12 @@
+# Every target of ours links holdfast_warnings privately; third-party headers are SYSTEM.
+add_library(holdfast_warnings INTERFACE)
+target_compile_options(holdfast_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual -Woverloaded-virtual
+  -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough
+  # Designated initializers leave out defaulted members on purpose.
+  -Wno-missing-field-initializers
+  $<$<BOOL:${HOLDFAST_DEVELOPER_MODE}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives from inlined standard library code at -O2 (GCC bugs 105329, 105651).
+  target_compile_options(holdfast_warnings INTERFACE -Wno-restrict -Wno-null-dereference)
+endif()
