@@ -1,0 +1,173 @@
+// What supervisor and worker say to each other: one JSON object a datagram, at most 32 KiB, plus
+// descriptors that the object names. The two ends are of different ages by design (the library
+// ships inside each deploy, the supervisor stays), so: `hello`/`welcome` negotiate a version,
+// unknown fields are ignored, unknown types are ignored unless they say "required":true. The bytes
+// are in docs/control_protocol.md and tests/golden/control.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "shared/core/ids.hpp"
+#include "shared/core/result.hpp"
+#include "shared/core/time.hpp"
+
+namespace holdfast {
+
+inline constexpr std::size_t kMaxControlMessage = 32 * 1024;
+inline constexpr std::size_t kMaxControlFds = 253;  // SCM_MAX_FD (unix(7))
+
+struct ProtocolRange {
+  int min = 1;
+  int max = 1;
+  bool operator==(const ProtocolRange&) const = default;
+};
+inline constexpr ProtocolRange kProtocol{1, 1};  // what this build speaks
+
+// The highest version both ends speak, or nothing.
+std::optional<int> common_protocol(ProtocolRange ours, ProtocolRange theirs);
+
+enum class DrainReason : std::uint8_t {
+  Reload,
+  Shutdown,
+  Scale,
+  Recycle,
+  Rollback,
+  Orphaned,
+  Operator
+};
+enum class IdlePolicy : std::uint8_t { Close };
+
+std::string_view to_string(DrainReason reason);
+
+// Worker to supervisor
+// -------------------------------------------------------------------------------------------
+
+struct Hello {
+  ProtocolRange protocol = kProtocol;
+  int pid = 0;
+  std::string library;
+  std::vector<std::string> features;
+  bool operator==(const Hello&) const = default;
+};
+struct Ready {
+  bool operator==(const Ready&) const = default;
+};
+struct Accepting {
+  bool operator==(const Accepting&) const = default;
+};
+struct Paused {
+  bool operator==(const Paused&) const = default;
+};
+struct Draining {  // also when the worker began by itself
+  DrainReason reason = DrainReason::Reload;
+  bool operator==(const Draining&) const = default;
+};
+struct ListenersClosed {
+  bool operator==(const ListenersClosed&) const = default;
+};
+struct Pong {
+  bool operator==(const Pong&) const = default;
+};
+struct Stats {
+  std::uint64_t connections = 0;
+  std::uint64_t idle = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t responses_5xx = 0;
+  bool operator==(const Stats&) const = default;
+};
+struct Drained {
+  std::uint64_t served = 0;       // requests answered since the drain began
+  std::uint64_t handed_off = 0;   // connections given to the next generation
+  std::uint64_t closed_idle = 0;  // connections closed between requests
+  std::uint64_t cut = 0;  // connections ended by a deadline, with a request in flight or owed
+  std::uint64_t log_lines_lost = 0;
+  bool operator==(const Drained&) const = default;
+};
+
+// Supervisor to worker
+// -------------------------------------------------------------------------------------------
+
+struct ListenerInfo {
+  std::string name;
+  std::string address;  // as ListenAddress prints, with the real port
+  bool operator==(const ListenerInfo&) const = default;
+};
+
+// Options that concern workers; those present beat the embedder's compiled defaults.
+struct WorkerOptions {
+  std::optional<Millis> stop_timeout;
+  std::optional<Millis> kill_timeout;
+  std::optional<Millis> new_grace;
+  std::optional<Millis> idle_grace;
+  std::optional<Millis> orphan_timeout;
+  bool operator==(const WorkerOptions&) const = default;
+};
+
+// Descriptors: one for each listener, in their order; then one for each name in `fds`: "access_log"
+// (absent: no access log), "stderr" (the supervisor's own, to use once the supervisor is gone).
+struct Welcome {
+  int protocol = kProtocol.max;
+  GenerationId generation;
+  WorkerId worker;
+  std::vector<ListenerInfo> listeners;
+  std::vector<std::string> fds;
+  WorkerOptions options;
+  bool operator==(const Welcome&) const = default;
+};
+struct Accept {
+  bool operator==(const Accept&) const = default;
+};
+struct Pause {
+  bool operator==(const Pause&) const = default;
+};
+struct Drain {  // a later one replaces reason and policy; the earlier deadline wins
+  DrainReason reason = DrainReason::Reload;
+  Millis stop_timeout{60'000};
+  IdlePolicy idle = IdlePolicy::Close;
+  bool operator==(const Drain&) const = default;
+};
+struct CloseListeners {
+  bool operator==(const CloseListeners&) const = default;
+};
+struct ReopenLogs {  // descriptors: as in Welcome's `fds`
+  std::vector<std::string> fds;
+  bool operator==(const ReopenLogs&) const = default;
+};
+struct Ping {
+  bool operator==(const Ping&) const = default;
+};
+struct StatsRequest {
+  bool operator==(const StatsRequest&) const = default;
+};
+
+// A type that this end does not know and may skip.
+struct Unknown {
+  std::string type;
+  bool operator==(const Unknown&) const = default;
+};
+
+using ControlMessage = std::variant<Hello, Ready, Accepting, Paused, Draining, ListenersClosed,
+                                    Pong, Stats, Drained, Welcome, Accept, Pause, Drain,
+                                    CloseListeners, ReopenLogs, Ping, StatsRequest, Unknown>;
+
+// The value of "type": "hello", "welcome", ...; for Unknown the type it carried.
+std::string_view type_name(const ControlMessage& message);
+
+// One JSON object without a newline. Bytes that are not UTF-8 are replaced, never thrown.
+std::string encode(const ControlMessage& message);
+
+// Fails on: more than kMaxControlMessage, malformed JSON, no "type", a wrong type or range of a
+// known field, an unknown type that says "required":true.
+Result<ControlMessage> decode(std::string_view datagram);
+
+// How many descriptors must come with this message.
+std::size_t expected_fds(const ControlMessage& message);
+
+}  // namespace holdfast
