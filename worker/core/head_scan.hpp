@@ -19,7 +19,7 @@ struct HeadLimits {
 struct HeadScan {
   enum class Verdict : std::uint8_t { NeedMore, Complete, Reject };
   Verdict verdict = Verdict::NeedMore;
-  std::uint16_t status = 0;  // when Reject: 400, 414, 431, 501, 505
+  std::uint16_t status = 0;  // when Reject: 400, 414, 417, 431, 501, 505
   const char* reason = "";   // when Reject: static text for the log, "bare LF in the head"
   std::size_t skip = 0;      // bytes of one leading CRLF (RFC 9112, 2.2) to drop before the head
   std::size_t size = 0;      // when Complete: bytes of the head after skip, with the empty line
