@@ -42,7 +42,7 @@ struct Connection {
   bool reused() const { return served > 0; }
 
   Group* group = nullptr;
-  Socket socket;
+  UniqueFd socket;
   Phase phase = Phase::Waiting;
   std::uint32_t index = 0;
   std::uint32_t epoch = 0;   // of the socket: tells stale epoll events

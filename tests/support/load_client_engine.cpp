@@ -42,7 +42,7 @@ LoadClient::Engine::Engine(LoadOptions options)
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       sweep_every_(sweep_interval(options_)),
       expect_stop_(options_.expect_stop) {
-  if (!epoll_.is_open() || !wake_.is_open()) {
+  if (!epoll_ || !wake_) {
     throw std::system_error(errno, std::generic_category(), "cannot open epoll set");
   }
   epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeEvent}};
@@ -120,7 +120,7 @@ void LoadClient::Engine::dispatch(const epoll_event& event) {
   now_ = clock_now();
   const bool closed = (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (c.phase == Phase::Connecting) {
-    if (const int error = c.socket.pending_error(); error != 0) return fail_connect(c, error);
+    if (const int error = pending_error(c.socket.get()); error != 0) return fail_connect(c, error);
     if ((event.events & EPOLLOUT) != 0) on_connected(c);
     // One edge may tell of the connection and of its end.
     if (!closed && (event.events & EPOLLIN) == 0) return;
@@ -190,7 +190,7 @@ void LoadClient::Engine::begin_finish() {
   finishing_ = true;
   for (const auto& c : connections_) {
     if (c->phase == Phase::Parked && check_idle(*c)) ++c->group->result.parked;
-    if (c->phase == Phase::Waiting && c->socket.is_open()) check_idle(*c);
+    if (c->phase == Phase::Waiting && c->socket) check_idle(*c);
     if (c->phase == Phase::Waiting || c->phase == Phase::Parked) retire(*c);
   }
 }

@@ -74,8 +74,8 @@ class LoadClient::Engine {
   Recorder recorder_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<std::unique_ptr<Connection>> connections_;
-  Socket epoll_;
-  Socket wake_;
+  UniqueFd epoll_;
+  UniqueFd wake_;
   TimerQueue timers_;
   std::minstd_rand random_{20240229};
   std::array<char, 64 * 1024> scratch_{};

@@ -29,7 +29,7 @@ void LoadClient::Engine::begin_request(Connection& c) {
   c.extra_bytes = false;
   c.clock_started = now_;
   c.response.begin(false, nullptr);
-  if (c.socket.is_open()) return send_first(c);
+  if (c.socket) return send_first(c);
   c.connect_started = now_;
   connect(c);
 }
@@ -225,7 +225,7 @@ void LoadClient::Engine::fail_connect(Connection& c, int error) {
 
 // False when the connection is gone, or was silent no more.
 bool LoadClient::Engine::check_idle(Connection& c) {
-  if (!c.socket.is_open()) return false;
+  if (!c.socket) return false;
   GroupResult& result = c.group->result;
   switch (probe_idle(c.socket.get())) {
     case Idle::Quiet:
@@ -265,7 +265,7 @@ void LoadClient::Engine::retire(Connection& c) {
 }
 
 void LoadClient::Engine::disconnect(Connection& c) {
-  if (!c.socket.is_open()) return;
+  if (!c.socket) return;
   c.socket.reset();
   c.served = 0;
   ++c.epoch;

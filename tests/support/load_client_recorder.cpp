@@ -53,7 +53,7 @@ void Recorder::failed(GroupResult& group, const Connection& connection, Failure 
                                 .status = connection.response.status(),
                                 .served = connection.served,
                                 .sent = connection.sent,
-                                .local_port = connection.socket.local_port()});
+                                .local_port = local_port(connection.socket.get())});
   }
   failures_.fetch_add(1, std::memory_order_release);
   count_done();

@@ -19,8 +19,8 @@ std::size_t content_length(std::string_view head) {
                                       : std::stoul(std::string(head.substr(at + name.size(), 20)));
 }
 
-Socket listen_on(const sockaddr* address, socklen_t length) {
-  Socket socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+UniqueFd listen_on(const sockaddr* address, socklen_t length) {
+  UniqueFd socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (bind(socket.get(), address, length) != 0 || listen(socket.get(), 64) != 0) {
     throw std::runtime_error("cannot listen: " + std::string(std::strerror(errno)));
   }
@@ -83,7 +83,7 @@ ScriptedServer::ScriptedServer(std::vector<Script> scripts, const std::string& p
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listener_ = listen_on(reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    target_ = "127.0.0.1:" + std::to_string(listener_.local_port());
+    target_ = "127.0.0.1:" + std::to_string(local_port(listener_.get()));
   } else {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -103,8 +103,8 @@ void ScriptedServer::stop_listening() { shutdown(listener_.get(), SHUT_RDWR); }
 
 void ScriptedServer::serve() {
   for (;;) {
-    Socket socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!socket.is_open()) return;
+    UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!socket) return;
     const auto n = static_cast<std::size_t>(accepted_++);
     Peer peer(std::move(socket));
     scripts_[std::min(n, scripts_.size() - 1)](peer);

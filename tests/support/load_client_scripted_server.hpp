@@ -19,7 +19,7 @@ inline constexpr std::string_view kHello =
 // The server's end of one connection. It closes in an orderly way unless reset() was called.
 class Peer {
  public:
-  explicit Peer(Socket socket) : socket_(std::move(socket)) {}
+  explicit Peer(UniqueFd socket) : socket_(std::move(socket)) {}
   // A whole request (head, and body by Content-Length); empty when the client has closed.
   std::string read_request();
   void send(std::string_view bytes);
@@ -30,7 +30,7 @@ class Peer {
   int fd() const { return socket_.get(); }
 
  private:
-  Socket socket_;
+  UniqueFd socket_;
   std::string buffer_;
 };
 
@@ -49,7 +49,7 @@ class ScriptedServer {
   void serve();
 
   std::vector<Script> scripts_;
-  Socket listener_;
+  UniqueFd listener_;
   std::string target_;
   std::atomic<int> accepted_{0};
   std::thread thread_;

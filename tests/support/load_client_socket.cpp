@@ -61,22 +61,17 @@ socklen_t inet_address(std::string_view text, sockaddr_storage& storage) {
 
 }  // namespace
 
-void Socket::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
-int Socket::pending_error() const {
+int pending_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;
-  if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
   return error;
 }
 
-int Socket::local_port() const {
+int local_port(int fd) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (fd_ < 0 || getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
+  if (fd < 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
   if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
   if (address.ss_family == AF_INET6) {
     return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
@@ -102,10 +97,10 @@ Target::Target(std::string_view address) {
   }
 }
 
-int Target::connect(Socket& socket) {
+int Target::connect(UniqueFd& socket) {
   for (int attempt = 0; attempt < 64; ++attempt) {
-    socket = Socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket.is_open()) {
+    socket = UniqueFd(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) {
       throw std::system_error(errno, std::generic_category(), "cannot open socket");
     }
     if (!is_unix()) {

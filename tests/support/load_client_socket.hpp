@@ -6,29 +6,13 @@
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
-#include <utility>
+
+#include "shared/io/unique_fd.hpp"
 
 namespace holdfast::testing {
 
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Socket() { reset(); }
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  void reset();
-  int pending_error() const;  // SO_ERROR
-  int local_port() const;     // 0 when there is none
-
- private:
-  int fd_ = -1;
-};
+int pending_error(int fd);  // SO_ERROR
+int local_port(int fd);     // 0 when there is none
 
 enum class Idle : std::uint8_t { Quiet, Closed, Reset, Bytes };
 // What has arrived on a connection that no request is open on; takes nothing from it.
@@ -41,7 +25,7 @@ class Target {
 
   // 0 (connected), EINPROGRESS, or what went wrong. Throws std::system_error when the client has no
   // descriptors or no ports left: that is not the server's doing.
-  int connect(Socket& socket);
+  int connect(UniqueFd& socket);
 
   const std::string& host() const { return host_; }  // for the Host header
   bool is_unix() const { return address_.ss_family == AF_UNIX; }

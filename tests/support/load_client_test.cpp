@@ -201,16 +201,16 @@ TEST(LoadClientTest, RefusedUnixPath) {
 }
 
 TEST(LoadClientTest, ConnectThatNobodyAnswers) {
-  Socket listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(listen(listener.get(), 0), 0);
-  const std::string target = "127.0.0.1:" + std::to_string(listener.local_port());
+  const std::string target = "127.0.0.1:" + std::to_string(local_port(listener.get()));
   // A backlog of 0 holds one connection; the kernel drops further SYNs.
   Target filler(target);
-  Socket first;
+  UniqueFd first;
   ASSERT_TRUE(filler.connect(first) == 0 || errno == EINPROGRESS);
   expect_only(run(target, "requests=1", milliseconds(100)), 0, Failure::ConnectTimeout, 1);
 }
