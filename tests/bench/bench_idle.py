@@ -31,8 +31,9 @@ def hold(context, make, connections):
             out = hammer.finish()
         if out["failed_total"] or out["parked"] != connections:
             raise RuntimeError(f"{server.name}: not all connections were held: {out['failures']} {out['closes']}")
-        return server.name, {"base": base, "held": held, "pss_per_connection": (held["pss"] - base["pss"]) / connections,
-                             "private_per_connection": (held["private"] - base["private"]) / connections}
+        grown = {part: (held[part] - base[part]) / connections for part in base}
+        return server.name, {"base": base, "held": held, "pss_per_connection": grown["pss"],
+                             "private_per_connection": grown["private"]}
 
 
 def supervisor_at_rest(context, seconds=5):
@@ -42,7 +43,8 @@ def supervisor_at_rest(context, seconds=5):
         time.sleep(seconds)
         after = measure.status_field(pid, "voluntary_ctxt_switches"), measure.cpu_ns([pid])
         return {"rss_mib": measure.status_field(pid, "VmRSS") / 1024,
-                "wakeups_per_s": (after[0] - before[0]) / seconds, "cpu_us_per_s": (after[1] - before[1]) / seconds / 1000}
+                "wakeups_per_s": (after[0] - before[0]) / seconds,
+                "cpu_us_per_s": (after[1] - before[1]) / seconds / 1000}
 
 
 def run(arguments, context):

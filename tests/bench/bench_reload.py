@@ -53,7 +53,7 @@ def measure_idle(context, n):
     result = {}
     for name, variant in idle_variants(context):
         with variant as server:
-            settle(server, 0) if not isinstance(server, Holdfast) else None
+            wait_until(lambda: len(server.serving()) == server.workers, "workers")
             probes = []
             for i in range(n):
                 probes.append(probe(context, server))

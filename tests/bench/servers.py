@@ -102,8 +102,9 @@ class Server:
         if self.cpu is not None:
             argv = ["taskset", "-c", str(self.cpu), *argv]
         # taskset execs, so the pid is the server's own.
-        self.process = subprocess.Popen([str(a) for a in argv], env=self.env, preexec_fn=_more_descriptors,
-                                        start_new_session=True, stdin=subprocess.DEVNULL, **pipes)
+        self.process = subprocess.Popen([str(a) for a in argv], env=self.env,
+                                        preexec_fn=_more_descriptors, start_new_session=True,
+                                        stdin=subprocess.DEVNULL, **pipes)
 
     @property
     def main_pid(self):
@@ -213,8 +214,8 @@ http {{
         config.write_text(self.CONFIG.format(workers=self.workers, dir=self.dir, format=self.FORMAT, log=log,
                                              port=port, body=BODY))
         self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", self.dir / "error.log"])
-        wait_until(lambda: self.process.poll() is not None or (answers(port) and len(self.serving()) == self.workers),
-                   "nginx")
+        wait_until(lambda: self.process.poll() is not None
+                   or (answers(port) and len(self.serving()) == self.workers), "nginx")
         if self.process.poll() is not None:
             raise RuntimeError("nginx did not start")
 
