@@ -187,7 +187,8 @@ class Nginx(Server):
         """"url":"$request_uri","http_host":"$http_host","http_status_code":$status,"""
         """"request_size":"$content_length","response_size":$body_bytes_sent,"bytes_received":$request_length,"""
         """"bytes_sent":$bytes_sent,"remote_ipaddr":"$remote_addr","remote_port":$remote_port,"""
-        """"http_user_agent":"$http_user_agent","request_id":"$connection-$msec-$connection_requests","listener":"http","""
+        """"http_user_agent":"$http_user_agent","request_id":"$connection-$msec-$connection_requests","""
+        """"listener":"http","""
         """"conn_id":"$connection","conn_requests":$connection_requests,"pid":$pid,"""
         """"completion":"$request_completion"}"""
     )
