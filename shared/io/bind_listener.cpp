@@ -1,6 +1,9 @@
 #include "shared/io/bind_listener.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <grp.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -8,10 +11,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
 
 #include "shared/core/overloaded.hpp"
 
@@ -55,7 +54,8 @@ SocketAddress unix_address(const UnixAddress& address) {
   std::memcpy(&result.storage, &local, sizeof local);
   // An abstract name is exactly as long as given; a path ends at its NUL (unix(7)).
   const std::size_t terminator = address.abstract() ? 0 : 1;
-  result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path.size() + terminator);
+  result.size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path.size() + terminator);
   return result;
 }
 
@@ -118,13 +118,15 @@ Result<BoundListener> bind_tcp(const TcpAddress& address) {
 Result<void> remove_stale(const UnixAddress& address, const std::string& name) {
   struct stat info {};
   if (::lstat(address.path.c_str(), &info) != 0) return {};
-  if (!S_ISSOCK(info.st_mode)) return Error{"cannot bind " + name + ": a file that is no socket is in the way", EEXIST};
+  if (!S_ISSOCK(info.st_mode))
+    return Error{"cannot bind " + name + ": a file that is no socket is in the way", EEXIST};
   HOLDFAST_ASSIGN(const UniqueFd probe, open_socket(AF_UNIX, name));
   const SocketAddress target = unix_address(address);
   if (::connect(probe.get(), target.get(), target.size) == 0 || errno != ECONNREFUSED) {
     return errno_error("bind " + name, EADDRINUSE);
   }
-  if (::unlink(address.path.c_str()) != 0) return errno_error("remove the stale socket " + address.path, errno);
+  if (::unlink(address.path.c_str()) != 0)
+    return errno_error("remove the stale socket " + address.path, errno);
   return {};
 }
 
@@ -141,7 +143,8 @@ Result<void> set_owner(const UnixAddress& address) {
     if (entry == nullptr) return plain_error("find group " + address.group, "no such group");
     group = entry->gr_gid;
   }
-  if ((!address.user.empty() || !address.group.empty()) && ::chown(address.path.c_str(), user, group) != 0) {
+  if ((!address.user.empty() || !address.group.empty()) &&
+      ::chown(address.path.c_str(), user, group) != 0) {
     return errno_error("change the owner of " + address.path, errno);
   }
   return {};
@@ -152,8 +155,10 @@ Result<BoundListener> bind_unix(const UnixAddress& address) {
   if (!address.abstract()) HOLDFAST_TRY(remove_stale(address, name));
   HOLDFAST_ASSIGN(UniqueFd fd, open_socket(AF_UNIX, name));
   const SocketAddress target = unix_address(address);
-  // The mode is right from the first instant: the file is made with what the umask leaves (bind(2) honours it).
-  const mode_t old_mask = ::umask(address.mode ? static_cast<mode_t>(~*address.mode & 0777U) : 0117);
+  // The mode is right from the first instant: the file is made with what the umask leaves (bind(2)
+  // honours it).
+  const mode_t old_mask =
+      ::umask(address.mode ? static_cast<mode_t>(~*address.mode & 0777U) : 0117);
   const auto bound = bind_and_listen(fd.get(), target, name);
   ::umask(old_mask);
   if (!bound) return bound.error();

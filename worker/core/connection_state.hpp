@@ -1,6 +1,7 @@
-// The connection's machine: what a connection may do next, never how. Pure, constexpr, no clock; worker/io feeds it events
-// and performs its effects. States follow Go's net/http ConnState, with Lingering for one that is half-closed by us.
-// The table for readers is in docs/states.md; tests/unit/worker/connection_state_test.cpp walks every pair.
+// The connection's machine: what a connection may do next, never how. Pure, constexpr, no clock;
+// worker/io feeds it events and performs its effects. States follow Go's net/http ConnState, with
+// Lingering for one that is half-closed by us. The table for readers is in docs/states.md;
+// tests/unit/worker/connection_state_test.cpp walks every pair.
 #pragma once
 
 #include <cstdint>
@@ -12,30 +13,32 @@ enum class ConnState : std::uint8_t {
   Active,     // a request is in flight: first byte read .. last byte written
   Idle,       // keep-alive, between requests
   Hijacked,   // the handler owns the stream
-  Lingering,  // we sent FIN; what still arrives is read and dropped, so that no RST destroys the last response
+  Lingering,  // we sent FIN; what still arrives is read and dropped, so that no RST destroys the
+              // last response
   Closed,     // terminal
 };
 
 enum class ConnEvent : std::uint8_t {
   BytesArrived,      // first bytes of a request
   ResponseReusable,  // last byte written, and the head allowed another request
-  ResponseFinal,     // last byte written, and the head said "Connection: close" (or framing demands it)
+  ResponseFinal,     // last byte written, and the head said "Connection: close" (or framing demands
+                     // it)
   HijackTaken,
   HijackReleased,
-  Quiet,             // answer to Probe: the socket held nothing
-  TimedOut,          // the timer of this state
-  PeerGone,          // reset, write error, or EOF where no request is in flight
+  Quiet,     // answer to Probe: the socket held nothing
+  TimedOut,  // the timer of this state
+  PeerGone,  // reset, write error, or EOF where no request is in flight
   DrainBegan,
-  DrainExpired,      // the drain's deadline
+  DrainExpired,  // the drain's deadline
 };
 
 enum class ConnEffect : std::uint8_t {
   None,
-  StartGrace,    // arm the timer with the grace of this state: a request that still arrives is served
-  Probe,         // look once at the socket; report BytesArrived or Quiet
-  HalfClose,     // FIN, then read and drop for a moment
-  Close,         // orderly, now
-  Abort,         // now; what is in flight is lost and logged as cut or timed out
+  StartGrace,  // arm the timer with the grace of this state: a request that still arrives is served
+  Probe,       // look once at the socket; report BytesArrived or Quiet
+  HalfClose,   // FIN, then read and drop for a moment
+  Close,       // orderly, now
+  Abort,       // now; what is in flight is lost and logged as cut or timed out
   TellHijacker,  // run the handler's drain callback
 };
 
@@ -103,6 +106,7 @@ constexpr bool must_say_close(const ConnMachine& c, bool peer_wants_close) noexc
   return c.draining || peer_wants_close;
 }
 
-static_assert(step({.state = ConnState::Idle}, ConnEvent::DrainBegan).effect == ConnEffect::StartGrace);
+static_assert(step({.state = ConnState::Idle}, ConnEvent::DrainBegan).effect ==
+              ConnEffect::StartGrace);
 
 }  // namespace holdfast::worker

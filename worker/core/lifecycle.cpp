@@ -23,7 +23,8 @@ class Stepper {
   void on(const AcceptTold&) {
     if (s_.phase == Phase::Ready || s_.phase == Phase::Paused) accept();
     // Told twice: the supervisor is owed its answer all the same.
-    else if (s_.phase == Phase::Accepting) act(StartAccepting{});
+    else if (s_.phase == Phase::Accepting)
+      act(StartAccepting{});
   }
 
   void on(const PauseTold&) {
@@ -52,14 +53,16 @@ class Stepper {
       stop_listening({.drain_queue = s_.reason == DrainReason::Shutdown, .announce = false});
       finish_if_empty();
     } else {
-      // Paused in the middle of a reload that nobody will finish: clients must not suffer, so accept again.
+      // Paused in the middle of a reload that nobody will finish: clients must not suffer, so
+      // accept again.
       if (s_.phase == Phase::Paused) accept();
       if (s_.policy.orphan_timeout.count() > 0) s_.orphan_at = view_.now + s_.policy.orphan_timeout;
     }
   }
 
   void on(const TermReceived&) {
-    if (s_.phase == Phase::Draining && !s_.supervised) return cut();  // the second one, with nobody to ask
+    if (s_.phase == Phase::Draining && !s_.supervised)
+      return cut();  // the second one, with nobody to ask
     drain(s_.supervised ? DrainReason::Operator : DrainReason::Shutdown, s_.policy.stop_timeout);
   }
 
@@ -91,12 +94,14 @@ class Stepper {
     s_.phase = Phase::Draining;
     act(BeginDrain{reason});
     const bool shutdown = reason == DrainReason::Shutdown;
-    // At a full stop the queue is emptied by whoever still holds a listener, until `close_listeners`. Otherwise other
-    // workers accept, and ours is only a copy. Orphans have nobody beside them: they empty the queue.
+    // At a full stop the queue is emptied by whoever still holds a listener, until
+    // `close_listeners`. Otherwise other workers accept, and ours is only a copy. Orphans have
+    // nobody beside them: they empty the queue.
     if (shutdown && s_.supervised) {
       if (s_.listening && !accepting) act(StartAccepting{});
     } else {
-      stop_listening({.drain_queue = shutdown || reason == DrainReason::Orphaned, .announce = false});
+      stop_listening(
+          {.drain_queue = shutdown || reason == DrainReason::Orphaned, .announce = false});
     }
     finish_if_empty();
   }
@@ -119,9 +124,12 @@ class Stepper {
 
   void finish_if_empty() {
     if (s_.phase != Phase::Draining || s_.listening || view_.connections != 0) return;
-    // Emptying the queue may have brought connections that the view does not know yet; ConnectionsGone comes for them.
+    // Emptying the queue may have brought connections that the view does not know yet;
+    // ConnectionsGone comes for them.
     for (const WorkerAction& action : actions_) {
-      if (const auto* stop = std::get_if<StopListening>(&action); stop != nullptr && stop->drain_queue) return;
+      if (const auto* stop = std::get_if<StopListening>(&action);
+          stop != nullptr && stop->drain_queue)
+        return;
     }
     s_.phase = Phase::Exited;
     s_.stop_at.reset();

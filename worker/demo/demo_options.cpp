@@ -8,7 +8,8 @@ namespace holdfast::demo {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start CODE]\n"
+    "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start "
+    "CODE]\n"
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {

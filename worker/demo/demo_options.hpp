@@ -9,11 +9,12 @@
 namespace holdfast::demo {
 
 struct DemoOptions {
-  worker::Options server;                           // --listen, --access-log when run alone
-  std::chrono::milliseconds ready_delay{0};         // --ready-delay D: ready that much later
-  std::optional<int> fail_start;                    // --fail-start CODE: exits before ready
-  std::chrono::milliseconds crash_after{-1};        // --crash-after D: aborts that long after it accepts
-  std::chrono::milliseconds answer_500_after{-1};   // --answer-500-after D: from then on every answer is a 500
+  worker::Options server;                     // --listen, --access-log when run alone
+  std::chrono::milliseconds ready_delay{0};   // --ready-delay D: ready that much later
+  std::optional<int> fail_start;              // --fail-start CODE: exits before ready
+  std::chrono::milliseconds crash_after{-1};  // --crash-after D: aborts that long after it accepts
+  std::chrono::milliseconds answer_500_after{
+      -1};  // --answer-500-after D: from then on every answer is a 500
 };
 
 // Nothing after a usage error, which it has printed.

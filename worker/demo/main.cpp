@@ -1,4 +1,5 @@
-// holdfast-demo: the stock worker. It uses only the public headers, so it is also the longest example.
+// holdfast-demo: the stock worker. It uses only the public headers, so it is also the longest
+// example.
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -8,7 +9,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-
 #include <unistd.h>
 
 #include "worker/demo/demo_options.hpp"
@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
   });
   server.on_accepting([&] {
     routes.start_faults();
-    if (server.worker() == 0) std::cerr << "holdfast-demo: listening on " << server.addresses().front() << std::endl;
+    if (server.worker() == 0)
+      std::cerr << "holdfast-demo: listening on " << server.addresses().front() << std::endl;
   });
   return server.run();
 }

@@ -1,13 +1,12 @@
 #include "worker/demo/routes.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <unistd.h>
 #include <vector>
 
 #include <boost/asio/use_awaitable.hpp>
@@ -34,7 +33,8 @@ std::optional<std::string_view> parameter(const Request& request, std::string_vi
 
 std::chrono::milliseconds duration_parameter(const Request& request, std::string_view name) {
   const auto text = parameter(request, name);
-  return text ? parse_duration(*text).value_or(std::chrono::milliseconds{0}) : std::chrono::milliseconds{0};
+  return text ? parse_duration(*text).value_or(std::chrono::milliseconds{0})
+              : std::chrono::milliseconds{0};
 }
 
 }  // namespace
@@ -43,9 +43,12 @@ Routes::Routes(worker::Server& server, const DemoOptions& options)
     : server_(server),
       options_(options),
       plain_(worker::PlainHandler([this](const Request& q, ResponseWriter& r) { answer(q, r); })),
-      later_(worker::coroutine(server, [this](const Request& q, ResponseWriter& r) { return answer_later(q, r); })),
-      stream_(worker::coroutine(server, [this](const Request& q, ResponseWriter& r) { return stream(q, r); })),
-      upload_(worker::coroutine(server, [this](const Request& q, ResponseWriter& r) { return upload(q, r); })),
+      later_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return answer_later(q, r); })),
+      stream_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return stream(q, r); })),
+      upload_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return upload(q, r); })),
       crash_(worker::io_context(server)),
       fail_(worker::io_context(server)) {}
 

@@ -1,4 +1,5 @@
-// The demo's answers. Every one carries X-Generation and X-Worker, so that a client sees who served it.
+// The demo's answers. Every one carries X-Generation and X-Worker, so that a client sees who served
+// it.
 #pragma once
 
 #include <string>

@@ -1,11 +1,10 @@
 #include "worker/io/acceptors.hpp"
 
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-#include <cerrno>
 
 namespace holdfast::worker {
 namespace {
@@ -15,7 +14,8 @@ constexpr Millis kRetry{100};
 
 }  // namespace
 
-Acceptors::Acceptors(boost::asio::io_context& io, Sessions& sessions, const std::size_t& max_connections)
+Acceptors::Acceptors(boost::asio::io_context& io, Sessions& sessions,
+                     const std::size_t& max_connections)
     : sessions_(sessions), max_connections_(max_connections), retry_(io) {
   sessions_.on_room = [this] {
     if (wanted_ && !watching_) watch();
@@ -63,8 +63,10 @@ void Acceptors::close(bool drain_queue) {
 void Acceptors::watch() {
   watching_ = true;
   for (auto& listener : listeners_) {
-    // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)).
-    const auto added = sessions_.poller().add(listener->fd.get(), EPOLLIN | EPOLLEXCLUSIVE, *listener);
+    // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener
+    // (epoll_ctl(2)).
+    const auto added =
+        sessions_.poller().add(listener->fd.get(), EPOLLIN | EPOLLEXCLUSIVE, *listener);
     if (!added) return starve();
   }
 }
@@ -103,7 +105,8 @@ Acceptors::Accepted Acceptors::accept_one(Listener& listener) {
   if (max_connections_ != 0 && sessions_.connections() >= max_connections_) return Accepted::Full;
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  UniqueFd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
     sessions_.adopt(std::move(fd), PeerAddress::from(address), listener.name);
     return Accepted::More;
@@ -118,7 +121,8 @@ Acceptors::Accepted Acceptors::accept_one(Listener& listener) {
     case ENOMEM:
       return Accepted::Full;
     default:
-      return Accepted::More;  // this connection is already gone (accept(2), "Error handling"); the next may be fine
+      return Accepted::More;  // this connection is already gone (accept(2), "Error handling"); the
+                              // next may be fine
   }
 }
 

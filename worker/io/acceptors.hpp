@@ -1,5 +1,6 @@
-// The listeners of a worker: accepts into Sessions, pauses and resumes, and waits while descriptors or room are short. Our
-// copies are only ever closed: shutdown() would stop the shared socket for every process that holds it. One thread.
+// The listeners of a worker: accepts into Sessions, pauses and resumes, and waits while descriptors
+// or room are short. Our copies are only ever closed: shutdown() would stop the shared socket for
+// every process that holds it. One thread.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
-// The access log of a worker: finished exchanges in, JSON lines out. Lines are flushed every second, at 32 KiB and at
-// exit; a reader that stalls does not stall requests until the sink's capacity is reached. One thread.
+// The access log of a worker: finished exchanges in, JSON lines out. Lines are flushed every
+// second, at 32 KiB and at exit; a reader that stalls does not stall requests until the sink's
+// capacity is reached. One thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// What a connection is while nothing happens on it: a descriptor, a timer, its machine and where it came from. An idle
-// connection is this and nothing else (no buffer, no Asio object), at most 256 bytes.
+// What a connection is while nothing happens on it: a descriptor, a timer, its machine and where it
+// came from. An idle connection is this and nothing else (no buffer, no Asio object), at most 256
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ class Exchange;
 class Sessions;
 
 struct Connection final : Pollable, Timer {
-  Connection(Sessions& sessions, UniqueFd descriptor, PeerAddress address, const std::string& listener_name)
+  Connection(Sessions& sessions, UniqueFd descriptor, PeerAddress address,
+             const std::string& listener_name)
       : owner(sessions), fd(std::move(descriptor)), peer(address), listener(&listener_name) {}
 
   void on_poll(std::uint32_t events) override;
@@ -33,6 +35,7 @@ struct Connection final : Pollable, Timer {
   Connection* previous = nullptr;  // in the list of all connections
   Connection* next = nullptr;
 };
-static_assert(sizeof(Connection) <= 192, "with malloc's own bytes an idle connection stays below 256");
+static_assert(sizeof(Connection) <= 192,
+              "with malloc's own bytes an idle connection stays below 256");
 
 }  // namespace holdfast::worker

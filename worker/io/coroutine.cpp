@@ -11,9 +11,12 @@ namespace {
 
 namespace asio = boost::asio;
 
-boost::system::error_code client_gone() { return asio::error::make_error_code(asio::error::connection_aborted); }
+boost::system::error_code client_gone() {
+  return asio::error::make_error_code(asio::error::connection_aborted);
+}
 
-// A completion handler must not run inside the call that starts the operation, and ours may come at once.
+// A completion handler must not run inside the call that starts the operation, and ours may come at
+// once.
 template <typename Handler>
 class Deferred {
  public:
@@ -47,30 +50,37 @@ asio::io_context& io_context(Server& server) { return AsioAccess::io(server); }
 
 Handler coroutine(Server& server, AwaitableHandler handler) {
   auto* io = &AsioAccess::io(server);
-  return StreamHandler([io, handler = std::move(handler)](const Request& request, ResponseWriter& response, Done done) {
-    asio::co_spawn(*io, handler(request, response), [done = std::move(done)](std::exception_ptr error) { done(error); });
+  return StreamHandler([io, handler = std::move(handler)](const Request& request,
+                                                          ResponseWriter& response, Done done) {
+    asio::co_spawn(*io, handler(request, response),
+                   [done = std::move(done)](std::exception_ptr error) { done(error); });
   });
 }
 
 asio::awaitable<std::size_t> read_body(const Request& request, asio::mutable_buffer into) {
   const auto start = [&request, into](auto handler) {
     Deferred deferred(std::move(handler));
-    request.read_body({static_cast<char*>(into.data()), into.size()}, [deferred](std::optional<std::size_t> read) {
-      deferred(read ? boost::system::error_code() : client_gone(), read.value_or(0));
-    });
+    request.read_body({static_cast<char*>(into.data()), into.size()},
+                      [deferred](std::optional<std::size_t> read) {
+                        deferred(read ? boost::system::error_code() : client_gone(),
+                                 read.value_or(0));
+                      });
     deferred.initiated();
   };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code, std::size_t)>(
-      start, asio::use_awaitable);
+  return asio::async_initiate<const asio::use_awaitable_t<>,
+                              void(boost::system::error_code, std::size_t)>(start,
+                                                                            asio::use_awaitable);
 }
 
 asio::awaitable<void> flush(ResponseWriter& response) {
   const auto start = [&response](auto handler) {
     Deferred deferred(std::move(handler));
-    response.on_flushed([deferred](bool sent) { deferred(sent ? boost::system::error_code() : client_gone()); });
+    response.on_flushed(
+        [deferred](bool sent) { deferred(sent ? boost::system::error_code() : client_gone()); });
     deferred.initiated();
   };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(start, asio::use_awaitable);
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
+      start, asio::use_awaitable);
 }
 
 }  // namespace holdfast::worker

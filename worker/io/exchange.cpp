@@ -23,7 +23,9 @@ void recycle(std::string& buffer) {
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+    const auto lower = [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    };
     if (lower(a[i]) != lower(b[i])) return false;
   }
   return true;
@@ -73,14 +75,17 @@ void Exchange::push(std::vector<Span>& spans, std::string_view key, std::string_
   texts_ += key;
   const auto value_at = static_cast<std::uint32_t>(texts_.size());
   texts_ += value;
-  spans.push_back({key_at, static_cast<std::uint32_t>(key.size()), value_at, static_cast<std::uint32_t>(value.size())});
+  spans.push_back({key_at, static_cast<std::uint32_t>(key.size()), value_at,
+                   static_cast<std::uint32_t>(value.size())});
 }
 
 void Exchange::set_header(std::string_view name, std::string_view value) {
   if (head_sent) throw std::logic_error("the response's head is already sent");
-  if (!valid_field_name(name) || !valid_field_value(value)) throw std::invalid_argument("not a header field");
+  if (!valid_field_name(name) || !valid_field_value(value))
+    throw std::invalid_argument("not a header field");
   for (const std::string_view ours : {"content-length", "transfer-encoding", "connection"}) {
-    if (equals_ignoring_case(name, ours)) throw std::invalid_argument("framing is the server's business");
+    if (equals_ignoring_case(name, ours))
+      throw std::invalid_argument("framing is the server's business");
   }
   push(fields_, name, value);
 }
@@ -97,13 +102,15 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
   framing = how;
   const int minor = head_parsed ? parser.head().minor : 1;
   const bool client_keeps = head_parsed && parser.head().keep_alive;
-  if (!body_done || how == BodyFraming::UntilClose || sessions_.must_close(*this)) close_after = true;
+  if (!body_done || how == BodyFraming::UntilClose || sessions_.must_close(*this))
+    close_after = true;
   const ConnectionHeader connection_field = connection_header(minor, client_keeps, close_after);
   if (connection_field == ConnectionHeader::Close) close_after = true;
   header_views_.clear();
   const std::string_view texts = texts_;
   for (const Span& at : fields_) {
-    header_views_.push_back({texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
+    header_views_.push_back(
+        {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
   append_response_head(out, {.status = status,
                              .date = sessions_.http_date(),
@@ -147,7 +154,8 @@ void Exchange::finish_body() {
   }
   frame_pending();
   if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(out);
-  if (framing == BodyFraming::Length && !is_head_request && framed_ < declared_length.value_or(0)) length_broken = true;
+  if (framing == BodyFraming::Length && !is_head_request && framed_ < declared_length.value_or(0))
+    length_broken = true;
 }
 
 void Exchange::set_plain_answer(int code, std::string_view text) {
@@ -160,7 +168,8 @@ void Exchange::set_plain_answer(int code, std::string_view text) {
 
 std::span<const Field> Exchange::request_fields() {
   if (request_views_.empty()) {
-    for (const ParsedField& field : parser.fields()) request_views_.push_back({field.name, field.value});
+    for (const ParsedField& field : parser.fields())
+      request_views_.push_back({field.name, field.value});
   }
   return request_views_;
 }
@@ -169,12 +178,14 @@ const std::vector<LogField>& Exchange::log_fields() {
   log_views_.clear();
   const std::string_view texts = texts_;
   for (const Span& at : log_) {
-    log_views_.push_back({texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
+    log_views_.push_back(
+        {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
   return log_views_;
 }
 
-// Request ------------------------------------------------------------------------------------------------------------
+// Request
+// ------------------------------------------------------------------------------------------------------------
 
 std::string_view Request::method() const { return exchange_.parser.head().method; }
 std::string_view Request::target() const { return exchange_.parser.head().target; }
@@ -200,26 +211,34 @@ std::optional<std::uint64_t> Request::content_length() const {
 void Request::read_body(std::span<char> into, BodyCallback callback) const {
   exchange_.sessions().read_body(exchange_, into, std::move(callback));
 }
-const std::string& Request::request_id() const { return exchange_.sessions().request_id(exchange_); }
-std::string_view Request::remote_address() const { return exchange_.sessions().remote_address(exchange_); }
+const std::string& Request::request_id() const {
+  return exchange_.sessions().request_id(exchange_);
+}
+std::string_view Request::remote_address() const {
+  return exchange_.sessions().remote_address(exchange_);
+}
 std::uint16_t Request::remote_port() const {
   return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};
 }
 std::string_view Request::listener() const {
-  return exchange_.connection != nullptr ? std::string_view(*exchange_.connection->listener) : std::string_view{};
+  return exchange_.connection != nullptr ? std::string_view(*exchange_.connection->listener)
+                                         : std::string_view{};
 }
 std::uint64_t Request::generation() const { return exchange_.sessions().identity().generation; }
 std::uint64_t Request::worker() const { return exchange_.sessions().identity().worker; }
 bool Request::draining() const { return exchange_.sessions().draining(); }
 
-// ResponseWriter -----------------------------------------------------------------------------------------------------
+// ResponseWriter
+// -----------------------------------------------------------------------------------------------------
 
 void ResponseWriter::status(int code) {
   if (exchange_.head_sent) throw std::logic_error("the response's head is already sent");
   if (code < 200 || code > 999) throw std::invalid_argument("a status is 200 to 999");
   exchange_.status = code;
 }
-void ResponseWriter::header(std::string_view name, std::string_view value) { exchange_.set_header(name, value); }
+void ResponseWriter::header(std::string_view name, std::string_view value) {
+  exchange_.set_header(name, value);
+}
 void ResponseWriter::content_length(std::uint64_t bytes) {
   if (exchange_.head_sent) throw std::logic_error("the response's head is already sent");
   exchange_.declared_length = bytes;
@@ -229,6 +248,8 @@ void ResponseWriter::flush() { exchange_.sessions().flush(exchange_); }
 void ResponseWriter::on_flushed(FlushCallback callback) {
   exchange_.sessions().flush_then(exchange_, std::move(callback));
 }
-void ResponseWriter::log_field(std::string_view key, std::string_view value) { exchange_.set_log_field(key, value); }
+void ResponseWriter::log_field(std::string_view key, std::string_view value) {
+  exchange_.set_log_field(key, value);
+}
 
 }  // namespace holdfast::worker

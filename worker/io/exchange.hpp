@@ -1,6 +1,7 @@
-// One request in flight, from its first byte to the last byte of its response: the buffers and the state that an idle
-// connection does not need. Exchanges are pooled by Sessions, so a warm worker allocates nothing for a small request. An
-// exchange whose client left stays alive, without a connection, until its handler is done.
+// One request in flight, from its first byte to the last byte of its response: the buffers and the
+// state that an idle connection does not need. Exchanges are pooled by Sessions, so a warm worker
+// allocates nothing for a small request. An exchange whose client left stays alive, without a
+// connection, until its handler is done.
 #pragma once
 
 #include <cstdint>
@@ -37,16 +38,19 @@ class Exchange {
   // Forgets the request and keeps the input that is not consumed yet.
   void reset_request();
 
-  // Copies the head to memory of its own: from now on the request outlives the bytes it was read from.
+  // Copies the head to memory of its own: from now on the request outlives the bytes it was read
+  // from.
   void persist_head(std::string_view head);
 
-  // Response side, called by ResponseWriter and Sessions -------------------------------------------------------------
+  // Response side, called by ResponseWriter and Sessions
+  // -------------------------------------------------------------
   void set_header(std::string_view name, std::string_view value);
   void set_log_field(std::string_view key, std::string_view value);
   void write_body(std::string_view bytes);
-  void start_stream();    // puts the head into `out` unless it is there
-  void frame_pending();   // moves what was written behind the head, as a chunk where chunked
-  void finish_body();     // all that is left of the response goes into `out`; decides the length where it is whole
+  void start_stream();   // puts the head into `out` unless it is there
+  void frame_pending();  // moves what was written behind the head, as a chunk where chunked
+  void finish_body();  // all that is left of the response goes into `out`; decides the length where
+                       // it is whole
   // Instead of whatever a handler was about to say; only before the head is sent.
   void set_plain_answer(int code, std::string_view text);
 
@@ -54,19 +58,21 @@ class Exchange {
 
   std::size_t place = 0;  // in the table of Sessions
 
-  // Connection side ---------------------------------------------------------------------------------------------------
+  // Connection side
+  // ---------------------------------------------------------------------------------------------------
   Connection* connection = nullptr;  // none once the client has left
   Stage stage = Stage::Head;
-  std::string in;                    // received, not consumed
-  std::string out;                   // for the kernel, from out_begin
+  std::string in;   // received, not consumed
+  std::string out;  // for the kernel, from out_begin
   std::size_t out_begin = 0;
   std::size_t scan_resume = 0;
 
-  // Request -----------------------------------------------------------------------------------------------------------
+  // Request
+  // -----------------------------------------------------------------------------------------------------------
   RequestParser parser;
   bool head_parsed = false;
   std::string head_copy;
-  std::string body;               // of a plain handler, where it did not come whole with the head
+  std::string body;  // of a plain handler, where it did not come whole with the head
   std::string_view body_view;
   bool body_done = true;
   bool expects_continue = false;
@@ -75,7 +81,8 @@ class Exchange {
   std::span<char> body_into;
   std::string request_id;
 
-  // Response ----------------------------------------------------------------------------------------------------------
+  // Response
+  // ----------------------------------------------------------------------------------------------------------
   int status = 200;
   bool head_sent = false;  // the head is in `out` or in the kernel
   bool close_after = false;
@@ -86,11 +93,13 @@ class Exchange {
   std::string pending;  // written, not framed
   ResponseWriter::FlushCallback flush_callback;
 
-  // Handler -----------------------------------------------------------------------------------------------------------
+  // Handler
+  // -----------------------------------------------------------------------------------------------------------
   bool handler_running = false;  // a streaming handler has not called done
   bool in_handler_call = false;  // it may call done before it returns
 
-  // Log ---------------------------------------------------------------------------------------------------------------
+  // Log
+  // ---------------------------------------------------------------------------------------------------------------
   TimePoint started;
   Completion completion = Completion::Ok;
   bool logged = false;

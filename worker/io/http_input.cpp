@@ -1,9 +1,8 @@
 // Bytes in: heads, bodies, and whom they are for.
-#include <sys/epoll.h>
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <cstring>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "worker/io/sessions.hpp"
 
@@ -23,10 +22,12 @@ void Sessions::read(Connection& connection) {
   }
 }
 
-// The client's FIN. Between requests it is the ordinary end; inside one the request will never be whole.
+// The client's FIN. Between requests it is the ordinary end; inside one the request will never be
+// whole.
 void Sessions::end_of_input(Connection& connection) { feed(connection, ConnEvent::PeerGone); }
 
-// Reads requests until they run out. What is left stays in the exchange: an idle connection has none.
+// Reads requests until they run out. What is left stays in the exchange: an idle connection has
+// none.
 void Sessions::on_bytes(Connection& connection, std::string_view fresh) {
   Exchange& exchange = *connection.exchange;
   Input input{fresh, !exchange.in.empty()};
@@ -85,7 +86,8 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   return begin_request(connection, head, input);
 }
 
-Sessions::Step Sessions::begin_request(Connection& connection, std::string_view head, Input& input) {
+Sessions::Step Sessions::begin_request(Connection& connection, std::string_view head,
+                                       Input& input) {
   Exchange& exchange = *connection.exchange;
   std::string_view& rest = input.rest;
   const RequestHead& request = exchange.parser.head();
@@ -125,8 +127,10 @@ Sessions::Step Sessions::collect_body(Connection& connection, std::string_view& 
   rest.remove_prefix(step.consumed);
   exchange.bytes_received += step.consumed;
   exchange.request_size = exchange.body.size();
-  if (step.reject_status != 0) return reject(connection, step.reject_status, "the request's body is malformed");
-  if (exchange.body.size() > options_.max_body) return reject(connection, 413, "the request's body is too large");
+  if (step.reject_status != 0)
+    return reject(connection, step.reject_status, "the request's body is malformed");
+  if (exchange.body.size() > options_.max_body)
+    return reject(connection, 413, "the request's body is too large");
   if (!step.done) {
     schedule(connection, options_.body_timeout);
     return Step::Wait;
@@ -141,13 +145,15 @@ Sessions::Step Sessions::run_plain(Connection& connection, std::string_view head
   exchange.handler_running = exchange.in_handler_call = true;
   std::exception_ptr error;
   try {
-    std::get<PlainHandler>(*exchange.handler)(exchange.request(), exchange.response());
+    std::get<PlainHandler> (*exchange.handler)(exchange.request(), exchange.response());
   } catch (...) {
     error = std::current_exception();
   }
   const Step step = after_handler_call(connection, exchange, error, true);
-  // What the kernel did not take yet is logged later, when the bytes of the head are no longer there.
-  if (step == Step::Wait && connection.exchange == &exchange && exchange.head_copy.empty()) exchange.persist_head(head);
+  // What the kernel did not take yet is logged later, when the bytes of the head are no longer
+  // there.
+  if (step == Step::Wait && connection.exchange == &exchange && exchange.head_copy.empty())
+    exchange.persist_head(head);
   return step;
 }
 
@@ -160,7 +166,7 @@ Sessions::Step Sessions::run_stream(Connection& connection, Input& input) {
   std::exception_ptr error;
   bool finished = false;
   try {
-    std::get<StreamHandler>(*exchange.handler)(
+    std::get<StreamHandler> (*exchange.handler)(
         exchange.request(), exchange.response(),
         [this, &exchange](std::exception_ptr thrown) { handler_done(exchange, thrown); });
   } catch (...) {
@@ -173,8 +179,8 @@ Sessions::Step Sessions::run_stream(Connection& connection, Input& input) {
 }
 
 // The part that both kinds share: a handler that is done before its call returned is answered here.
-Sessions::Step Sessions::after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error,
-                                            bool finished) {
+Sessions::Step Sessions::after_handler_call(Connection& connection, Exchange& exchange,
+                                            std::exception_ptr error, bool finished) {
   if (finished && exchange.handler_running) handler_done(exchange, error);
   exchange.in_handler_call = false;
   if (exchange.connection == nullptr) {
@@ -187,7 +193,8 @@ Sessions::Step Sessions::after_handler_call(Connection& connection, Exchange& ex
   return Step::Wait;
 }
 
-Sessions::Step Sessions::reject(Connection& connection, int status, const char* reason, Completion why) {
+Sessions::Step Sessions::reject(Connection& connection, int status, const char* reason,
+                                Completion why) {
   Exchange& exchange = *connection.exchange;
   exchange.completion = why;
   exchange.close_after = true;
@@ -202,10 +209,12 @@ void Sessions::send_continue(Exchange& exchange) {
   send(*exchange.connection, exchange);
 }
 
-// A streaming handler's body -----------------------------------------------------------------------------------------
+// A streaming handler's body
+// -----------------------------------------------------------------------------------------
 
 void Sessions::read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback) {
-  if (exchange.connection == nullptr || exchange.completion != Completion::Ok) return callback(std::nullopt);
+  if (exchange.connection == nullptr || exchange.completion != Completion::Ok)
+    return callback(std::nullopt);
   if (exchange.body_done || into.empty()) return callback(std::size_t{0});
   exchange.body_into = into;
   exchange.body_callback = std::move(callback);
@@ -225,10 +234,11 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
   RequestParser::BodyStep step;
   // A piece is never longer than the bytes it was made of, so what is fed always fits.
   while (filled == 0 && !step.done && step.reject_status == 0 && !rest.empty()) {
-    step = exchange.parser.feed_body(rest.substr(0, exchange.body_into.size()), [&](std::string_view piece) {
-      std::memcpy(exchange.body_into.data() + filled, piece.data(), piece.size());
-      filled += piece.size();
-    });
+    step = exchange.parser.feed_body(
+        rest.substr(0, exchange.body_into.size()), [&](std::string_view piece) {
+          std::memcpy(exchange.body_into.data() + filled, piece.data(), piece.size());
+          filled += piece.size();
+        });
     // A chunk's header that is longer than the buffer: it is read from all there is.
     if (step.consumed == 0 && step.reject_status == 0 && rest.size() > exchange.body_into.size()) {
       const std::size_t line = rest.find('\n');

@@ -1,9 +1,8 @@
 // Bytes out: responses, back-pressure, and the line in the access log.
-#include <sys/epoll.h>
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <charconv>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "worker/io/sessions.hpp"
 
@@ -33,8 +32,9 @@ void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   Connection& connection = *exchange.connection;
   if (error) {
     exchange.set_log_field("error", text_of(error));
-    if (exchange.head_sent) return abort(connection, exchange.completion == Completion::Ok ? Completion::HandlerError
-                                                                                          : exchange.completion);
+    if (exchange.head_sent)
+      return abort(connection, exchange.completion == Completion::Ok ? Completion::HandlerError
+                                                                     : exchange.completion);
     switch (exchange.completion) {
       case Completion::Timeout:
         exchange.set_plain_answer(408, "the request took too long\n");
@@ -66,13 +66,13 @@ Sessions::Step Sessions::respond(Connection& connection) {
     exchange.close_after = true;
   }
   switch (send(connection, exchange)) {
-    case Send::Done:
+    case SendResult::Complete:
       return finish_request(connection);
-    case Send::Blocked:
+    case SendResult::Blocked:
       schedule(connection, options_.body_timeout);
       set_interest(connection);
       return Step::Wait;
-    case Send::Failed:
+    case SendResult::Failed:
       break;
   }
   feed(connection, ConnEvent::PeerGone);
@@ -97,28 +97,29 @@ Sessions::Step Sessions::finish_request(Connection& connection) {
   return Step::Gone;
 }
 
-Sessions::Send Sessions::send(Connection& connection, Exchange& exchange) {
+Sessions::SendResult Sessions::send(Connection& connection, Exchange& exchange) {
   while (exchange.unsent() != 0) {
-    const ssize_t n = ::send(connection.fd.get(), exchange.out.data() + exchange.out_begin, exchange.unsent(),
-                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = ::send(connection.fd.get(), exchange.out.data() + exchange.out_begin,
+                             exchange.unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno == EAGAIN ? Send::Blocked : Send::Failed;
+    if (n < 0) return errno == EAGAIN ? SendResult::Blocked : SendResult::Failed;
     exchange.out_begin += static_cast<std::size_t>(n);
     exchange.bytes_sent += static_cast<std::uint64_t>(n);
   }
   exchange.out.clear();
   exchange.out_begin = 0;
-  return Send::Done;
+  return SendResult::Complete;
 }
 
 void Sessions::continue_sending(Connection& connection) {
   Exchange& exchange = *connection.exchange;
   switch (send(connection, exchange)) {
-    case Send::Failed:
+    case SendResult::Failed:
       return feed(connection, ConnEvent::PeerGone);
-    case Send::Blocked:
-      return schedule(connection, options_.body_timeout);  // bytes moved: the client is slow, not dead
-    case Send::Done:
+    case SendResult::Blocked:
+      return schedule(connection,
+                      options_.body_timeout);  // bytes moved: the client is slow, not dead
+    case SendResult::Complete:
       break;
   }
   if (exchange.stage == Stage::Sending) {
@@ -131,7 +132,8 @@ void Sessions::continue_sending(Connection& connection) {
   if (callback) callback(true);
 }
 
-// For the handler ----------------------------------------------------------------------------------------------------
+// For the handler
+// ----------------------------------------------------------------------------------------------------
 
 void Sessions::flush(Exchange& exchange) {
   if (exchange.connection == nullptr) {
@@ -142,12 +144,12 @@ void Sessions::flush(Exchange& exchange) {
   exchange.start_stream();
   exchange.frame_pending();
   switch (send(connection, exchange)) {
-    case Send::Failed:
+    case SendResult::Failed:
       return feed(connection, ConnEvent::PeerGone);
-    case Send::Blocked:
+    case SendResult::Blocked:
       schedule(connection, options_.body_timeout);
       return set_interest(connection);
-    case Send::Done:
+    case SendResult::Complete:
       return;
   }
 }
@@ -183,7 +185,8 @@ void Sessions::mark_incomplete(Connection& connection) {
 
 bool Sessions::must_close(const Exchange& exchange) const {
   const std::size_t limit = options_.requests_per_connection;
-  return draining_ || (limit != 0 && exchange.connection != nullptr && exchange.connection->machine.requests >= limit);
+  return draining_ || (limit != 0 && exchange.connection != nullptr &&
+                       exchange.connection->machine.requests >= limit);
 }
 
 std::string_view Sessions::http_date() {
@@ -211,7 +214,8 @@ std::string& Sessions::request_id(Exchange& exchange) {
 }
 
 std::string_view Sessions::remote_address(const Exchange& exchange) {
-  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_) : std::string_view{};
+  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
+                                        : std::string_view{};
 }
 
 // The one place where a request is counted and logged, whichever way it ended.

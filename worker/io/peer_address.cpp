@@ -1,9 +1,8 @@
 #include "worker/io/peer_address.hpp"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <cstring>
+#include <netinet/in.h>
 
 namespace holdfast::worker {
 
@@ -32,7 +31,8 @@ PeerAddress PeerAddress::from(const sockaddr_storage& address) {
 
 std::string_view PeerAddress::ip(Text& text) const {
   if (family_ == Family::Unix) return "unix:";
-  return ::inet_ntop(family_ == Family::V4 ? AF_INET : AF_INET6, bytes_.data(), text.data(), text.size());
+  return ::inet_ntop(family_ == Family::V4 ? AF_INET : AF_INET6, bytes_.data(), text.data(),
+                     text.size());
 }
 
 }  // namespace holdfast::worker

@@ -1,11 +1,10 @@
 // Where a connection comes from, in 20 bytes; text is made only when somebody asks.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <sys/socket.h>
 
 namespace holdfast::worker {
 
@@ -16,7 +15,8 @@ class PeerAddress {
   PeerAddress() = default;  // a Unix peer
   static PeerAddress from(const sockaddr_storage& address);
 
-  // "192.0.2.1" (also for v4-mapped), "2001:db8::1", "unix:". The view points into `text` or at a literal.
+  // "192.0.2.1" (also for v4-mapped), "2001:db8::1", "unix:". The view points into `text` or at a
+  // literal.
   std::string_view ip(Text& text) const;
   std::uint16_t port() const { return port_; }
 

@@ -1,9 +1,8 @@
 #include "worker/io/poller.hpp"
 
-#include <sys/epoll.h>
-
 #include <array>
 #include <cerrno>
+#include <sys/epoll.h>
 
 namespace holdfast::worker {
 namespace {
@@ -12,7 +11,8 @@ constexpr int kBatch = 128;
 
 UniqueFd create_set() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) throw_exception_from_error(errno_error("create an epoll set", errno), BOOST_CURRENT_LOCATION);
+  if (fd < 0)
+    throw_exception_from_error(errno_error("create an epoll set", errno), BOOST_CURRENT_LOCATION);
   return UniqueFd(fd);
 }
 
@@ -34,7 +34,8 @@ void Poller::stop() {
 
 Result<void> Poller::add(int fd, std::uint32_t events, Pollable& target) {
   epoll_event entry{events, {.ptr = &target}};
-  if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, fd, &entry) != 0) return errno_error("watch a descriptor", errno);
+  if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, fd, &entry) != 0)
+    return errno_error("watch a descriptor", errno);
   return {};
 }
 
@@ -46,10 +47,11 @@ void Poller::modify(int fd, std::uint32_t events, Pollable& target) {
 void Poller::remove(int fd) { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 void Poller::wait() {
-  watch_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code failed) {
-    if (failed || !running_) return;
-    dispatch();
-  });
+  watch_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                    [this](boost::system::error_code failed) {
+                      if (failed || !running_) return;
+                      dispatch();
+                    });
 }
 
 void Poller::dispatch() {
@@ -60,8 +62,8 @@ void Poller::dispatch() {
     static_cast<Pollable*>(event.data.ptr)->on_poll(event.events);
   }
   after_batch_();
-  // Asio registers the set edge-triggered, but each async_wait re-arms it with EPOLL_CTL_MOD, which looks at readiness
-  // anew: what this batch left over is reported again.
+  // Asio registers the set edge-triggered, but each async_wait re-arms it with EPOLL_CTL_MOD, which
+  // looks at readiness anew: what this batch left over is reported again.
   if (running_) wait();
 }
 

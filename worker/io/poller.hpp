@@ -1,5 +1,6 @@
-// The one private epoll set of a worker: listeners and connections live here, and the io_context watches the set itself.
-// So an idle connection has no Asio object and costs nothing but its registration. Level-triggered. One thread.
+// The one private epoll set of a worker: listeners and connections live here, and the io_context
+// watches the set itself. So an idle connection has no Asio object and costs nothing but its
+// registration. Level-triggered. One thread.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace holdfast::worker {
 
-// Something with a descriptor in the set. It must stay alive until the end of the batch in which it was removed.
+// Something with a descriptor in the set. It must stay alive until the end of the batch in which it
+// was removed.
 class Pollable {
  public:
   virtual void on_poll(std::uint32_t events) = 0;
@@ -24,8 +26,8 @@ class Pollable {
 
 class Poller {
  public:
-  // `after_batch` runs after each batch of events: the place to free what the batch removed. Throws when the kernel
-  // gives no epoll set.
+  // `after_batch` runs after each batch of events: the place to free what the batch removed. Throws
+  // when the kernel gives no epoll set.
   Poller(boost::asio::io_context& io, std::function<void()> after_batch);
 
   void start();  // begins to watch; events arrive from the io_context
@@ -33,8 +35,9 @@ class Poller {
 
   Result<void> add(int fd, std::uint32_t events, Pollable& target);
   void modify(int fd, std::uint32_t events, Pollable& target);
-  // Always before the descriptor is closed: a set keeps reporting a closed descriptor whose description another process
-  // still holds (epoll(7), Q6), and listeners are shared with other workers.
+  // Always before the descriptor is closed: a set keeps reporting a closed descriptor whose
+  // description another process still holds (epoll(7), Q6), and listeners are shared with other
+  // workers.
   void remove(int fd);
 
  private:

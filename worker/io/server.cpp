@@ -1,13 +1,12 @@
 #include "holdfast/worker/server.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -22,9 +21,12 @@ namespace {
 
 constexpr const char* kChannelVariable = "HOLDFAST_CHANNEL_FD";
 
-void report(std::string_view message) { write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n"); }
+void report(std::string_view message) {
+  write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
+}
 
-// Our end of the control channel, or nothing when nobody supervises us. The variable is for this process alone.
+// Our end of the control channel, or nothing when nobody supervises us. The variable is for this
+// process alone.
 Result<UniqueFd> take_channel() {
   const char* text = std::getenv(kChannelVariable);
   if (text == nullptr) return UniqueFd();
@@ -32,7 +34,8 @@ Result<UniqueFd> take_channel() {
   const auto [end, failed] = std::from_chars(text, text + std::strlen(text), fd);
   const bool number = failed == std::errc{} && *end == '\0' && fd >= 0;
   ::unsetenv(kChannelVariable);
-  if (!number) return plain_error("use the control channel", "HOLDFAST_CHANNEL_FD is not a descriptor");
+  if (!number)
+    return plain_error("use the control channel", "HOLDFAST_CHANNEL_FD is not a descriptor");
   HOLDFAST_TRY(set_cloexec(fd, true));
   return UniqueFd(fd);
 }
@@ -41,7 +44,8 @@ Result<UniqueFd> take_channel() {
 
 Server::Impl::Impl(Options options)
     : options_(std::move(options)),
-      handler_(PlainHandler([](const Request&, ResponseWriter& response) { response.status(404); })),
+      handler_(
+          PlainHandler([](const Request&, ResponseWriter& response) { response.status(404); })),
       selector_([this](const Request&) -> const Handler& { return handler_; }),
       sessions_(io_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
       acceptors_(io_, sessions_, options_.max_connections) {}
@@ -70,7 +74,8 @@ int Server::Impl::run() {
   return exit_code_;
 }
 
-// Alone --------------------------------------------------------------------------------------------------------------
+// Alone
+// --------------------------------------------------------------------------------------------------------------
 
 Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(const ListenerSpec spec, parse_listener_spec(options_.listen));
@@ -99,21 +104,22 @@ void Server::Impl::wait_for_signals() {
   });
 }
 
-// Supervised ---------------------------------------------------------------------------------------------------------
+// Supervised
+// ---------------------------------------------------------------------------------------------------------
 
 void Server::Impl::start_supervised(UniqueFd channel) {
   signals_.add(SIGTERM);
   wait_for_signals();
-  channel_.emplace(io_, std::move(channel),
-                   ControlChannel::Callbacks{
-                       [this](const ControlMessage& message, std::vector<UniqueFd> fds) {
-                         on_message(message, std::move(fds));
-                       },
-                       [this](const std::optional<Error>& error) {
-                         if (error) report(error->message);
-                         channel_.reset();
-                         feed(SupervisorLost{});
-                       }});
+  channel_.emplace(
+      io_, std::move(channel),
+      ControlChannel::Callbacks{[this](const ControlMessage& message, std::vector<UniqueFd> fds) {
+                                  on_message(message, std::move(fds));
+                                },
+                                [this](const std::optional<Error>& error) {
+                                  if (error) report(error->message);
+                                  channel_.reset();
+                                  feed(SupervisorLost{});
+                                }});
   say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker 0.1.0", {}});
 }
 
@@ -122,7 +128,9 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
                  [&](const Welcome& m) { on_welcome(m, std::move(fds)); },
                  [&](const Accept&) { feed(AcceptTold{}); },
                  [&](const Pause&) { feed(PauseTold{}); },
-                 [&](const Drain& m) { feed(DrainTold{m.reason, m.stop_timeout}); },
+                 [&](const Drain& m) {
+                   feed(DrainTold{m.reason, m.stop_timeout});
+                 },
                  [&](const holdfast::CloseListeners&) { feed(CloseListenersTold{}); },
                  [&](const ReopenLogs& m) { take_logs(m.fds, std::move(fds)); },
                  [&](const Ping&) { say(Pong{}); },
@@ -161,7 +169,8 @@ void Server::Impl::say(const ControlMessage& message) {
   if (channel_) channel_->send(message);
 }
 
-// The machine --------------------------------------------------------------------------------------------------------
+// The machine
+// --------------------------------------------------------------------------------------------------------
 
 void Server::Impl::feed(const WorkerEvent& event) {
   auto [next, actions] = step(std::move(lifecycle_), event, {Clock::now(), sessions_.size()});
@@ -206,8 +215,9 @@ void Server::Impl::perform(const WorkerAction& action) {
 void Server::Impl::begin_drain(DrainReason reason) {
   say(Draining{reason});
   const bool stop = reason == DrainReason::Shutdown;
-  sessions_.begin_drain(options_.new_grace,
-                        stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
+  sessions_.begin_drain(
+      options_.new_grace,
+      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
 }
 
 void Server::Impl::finish() {
@@ -229,7 +239,8 @@ void Server::Impl::arm_timer() {
   });
 }
 
-// Server -------------------------------------------------------------------------------------------------------------
+// Server
+// -------------------------------------------------------------------------------------------------------------
 
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;

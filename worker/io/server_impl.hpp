@@ -1,5 +1,6 @@
-// The shell around the worker's machine: signals, the control channel and the one timer feed it events; its actions become
-// calls on Acceptors, Sessions and the log. It decides nothing. One thread.
+// The shell around the worker's machine: signals, the control channel and the one timer feed it
+// events; its actions become calls on Acceptors, Sessions and the log. It decides nothing. One
+// thread.
 #pragma once
 
 #include <memory>

@@ -1,12 +1,11 @@
 #include "worker/io/sessions.hpp"
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <random>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -16,7 +15,7 @@ namespace {
 constexpr std::size_t kScratch = 64 * 1024;
 constexpr std::size_t kSweepBatch = 64;  // so that no request waits for the sweep
 constexpr std::size_t kPooledExchanges = 64;
-constexpr Millis kLinger{1'000};      // after a response: the client reads it and closes
+constexpr Millis kLinger{1'000};     // after a response: the client reads it and closes
 constexpr Millis kQuietLinger{100};  // after nothing: there is no response to protect
 constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 
@@ -24,8 +23,8 @@ constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 
 void Connection::on_poll(std::uint32_t events) { owner.on_poll(*this, events); }
 
-Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector, AccessLog& log,
-                   std::function<void()> on_gone)
+Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
+                   AccessLog& log, std::function<void()> on_gone)
     : io_(io),
       options_(options),
       selector_(selector),
@@ -45,13 +44,15 @@ Sessions::~Sessions() {
   while (first_ != nullptr) close(*first_);
 }
 
-// Connections and their machine --------------------------------------------------------------------------------------
+// Connections and their machine
+// --------------------------------------------------------------------------------------
 
 void Sessions::adopt(UniqueFd fd, PeerAddress peer, const std::string& listener) {
   auto connection = std::make_unique<Connection>(*this, std::move(fd), peer, listener);
   connection->number = ++accepted_;
   connection->interest = kReading;
-  if (!poller_.add(connection->fd.get(), kReading, *connection)) return;  // no memory for it: the client sees a close
+  if (!poller_.add(connection->fd.get(), kReading, *connection))
+    return;  // no memory for it: the client sees a close
   Connection& added = *connection.release();
   added.next = first_;
   if (first_ != nullptr) first_->previous = &added;
@@ -107,8 +108,9 @@ void Sessions::probe(Connection& connection) {
 }
 
 void Sessions::half_close(Connection& connection, bool quiet) {
-  // A descriptor of this socket that somebody else holds would keep close() from sending the FIN (unix(7) passing), and
-  // close() with unread bytes sends a RST that can destroy the last response: so FIN first, then read until the peer's.
+  // A descriptor of this socket that somebody else holds would keep close() from sending the FIN
+  // (unix(7) passing), and close() with unread bytes sends a RST that can destroy the last
+  // response: so FIN first, then read until the peer's.
   ::shutdown(connection.fd.get(), SHUT_WR);
   set_interest(connection);
   schedule(connection, quiet ? kQuietLinger : kLinger);
@@ -152,7 +154,8 @@ void Sessions::announce_if_gone() {
   });
 }
 
-// Exchanges ----------------------------------------------------------------------------------------------------------
+// Exchanges
+// ----------------------------------------------------------------------------------------------------------
 
 Exchange& Sessions::begin_exchange(Connection& connection) {
   if (connection.exchange == nullptr) {
@@ -204,7 +207,8 @@ void Sessions::release(Exchange& exchange) {
   idle_exchanges_.push_back(&exchange);
 }
 
-// Time ---------------------------------------------------------------------------------------------------------------
+// Time
+// ---------------------------------------------------------------------------------------------------------------
 
 void Sessions::schedule(Connection& connection, Millis after) {
   wheel_.schedule(connection, Clock::now() + after);
@@ -219,7 +223,8 @@ void Sessions::arm_wheel() {
   wheel_timer_.async_wait([this](boost::system::error_code failed) {
     if (failed) return;
     wheel_armed_.reset();
-    wheel_.advance(Clock::now(), [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
+    wheel_.advance(Clock::now(),
+                   [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
     collect();
     arm_wheel();
   });
@@ -238,14 +243,16 @@ void Sessions::time_out_request(Connection& connection) {
   if (exchange.head_sent) return abort(connection, Completion::Timeout);
   exchange.completion = Completion::Timeout;
   if (exchange.stage == Stage::Handling) {
-    // The handler waits for a body that does not come. It is told, and what it has not answered by then is a 408.
+    // The handler waits for a body that does not come. It is told, and what it has not answered by
+    // then is a 408.
     fail_callbacks(exchange);
     return;
   }
   reject(connection, 408, "the request took too long", Completion::Timeout);
 }
 
-// Drain --------------------------------------------------------------------------------------------------------------
+// Drain
+// --------------------------------------------------------------------------------------------------------------
 
 void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
   const bool again = draining_;
@@ -257,7 +264,8 @@ void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
   if (shorter) {
     // A full stop in the middle of a reload's drain: those that wait for their grace wait less.
     for (Connection* c = first_; c != nullptr; c = c->next) {
-      if (c->machine.draining && (c->machine.state == ConnState::New || c->machine.state == ConnState::Idle)) {
+      if (c->machine.draining &&
+          (c->machine.state == ConnState::New || c->machine.state == ConnState::Idle)) {
         wheel_.schedule(*c, std::min(c->deadline(), Clock::now() + idle_grace_));
       }
     }
@@ -302,7 +310,8 @@ void Sessions::cut(Connection& connection, Completion why) {
   feed(connection, ConnEvent::DrainExpired);
 }
 
-// Events -------------------------------------------------------------------------------------------------------------
+// Events
+// -------------------------------------------------------------------------------------------------------------
 
 void Sessions::set_interest(Connection& connection) {
   std::uint32_t wanted = kReading;

@@ -1,6 +1,6 @@
-// The HTTP server over accepted connections: reads requests, calls handlers, sends responses, keeps time, drains. It
-// performs what the connection machine decides. http_input.cpp reads, http_output.cpp answers, sessions.cpp keeps the
-// connections. One thread, that of the io_context.
+// The HTTP server over accepted connections: reads requests, calls handlers, sends responses, keeps
+// time, drains. It performs what the connection machine decides. http_input.cpp reads,
+// http_output.cpp answers, sessions.cpp keeps the connections. One thread, that of the io_context.
 #pragma once
 
 #include <chrono>
@@ -24,10 +24,10 @@ namespace holdfast::worker {
 
 class Sessions {
  public:
-  // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler is left running. All
-  // references must outlive this.
-  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector, AccessLog& log,
-           std::function<void()> on_gone);
+  // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
+  // is left running. All references must outlive this.
+  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
+           AccessLog& log, std::function<void()> on_gone);
   ~Sessions();
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
@@ -38,7 +38,8 @@ class Sessions {
 
   void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
 
-  // From now on every response says close, and connections leave as their state allows. Later calls may shorten graces.
+  // From now on every response says close, and connections leave as their state allows. Later calls
+  // may shorten graces.
   void begin_drain(Millis new_grace, Millis idle_grace);
   bool draining() const { return draining_; }
   // The deadline struck: what is left is ended and logged as cut.
@@ -51,7 +52,8 @@ class Sessions {
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
 
-  // For Exchange, Request and ResponseWriter ---------------------------------------------------------------------------
+  // For Exchange, Request and ResponseWriter
+  // ---------------------------------------------------------------------------
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
@@ -66,7 +68,7 @@ class Sessions {
 
  private:
   enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
-  enum class Send { Done, Blocked, Failed };
+  enum class SendResult { Complete, Blocked, Failed };
   struct Input {
     std::string_view rest;  // received, not consumed
     bool stored;            // it is the end of Exchange::in, not of the scratch buffer
@@ -102,8 +104,10 @@ class Sessions {
   Step collect_body(Connection& connection, std::string_view& rest);
   Step run_plain(Connection& connection, std::string_view head);
   Step run_stream(Connection& connection, Input& input);
-  Step after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error, bool finished);
-  Step reject(Connection& connection, int status, const char* reason, Completion why = Completion::Rejected);
+  Step after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error,
+                          bool finished);
+  Step reject(Connection& connection, int status, const char* reason,
+              Completion why = Completion::Rejected);
   void deliver_body(Connection& connection, std::string_view fresh);
   void send_continue(Exchange& exchange);
 
@@ -112,7 +116,7 @@ class Sessions {
   Step respond(Connection& connection);
   Step finish_request(Connection& connection);
   void continue_sending(Connection& connection);
-  Send send(Connection& connection, Exchange& exchange);
+  SendResult send(Connection& connection, Exchange& exchange);
   void fail_callbacks(Exchange& exchange);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
@@ -135,10 +139,11 @@ class Sessions {
   Connection* first_ = nullptr;  // of all open connections, newest first
   std::size_t open_ = 0;
   std::uint64_t accepted_ = 0;
-  std::vector<std::unique_ptr<Connection>> closed_;  // freed after the batch of events in which they closed
+  std::vector<std::unique_ptr<Connection>>
+      closed_;  // freed after the batch of events in which they closed
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all; an exchange knows its place here
   std::vector<Exchange*> idle_exchanges_;             // those that are free
-  std::size_t orphaned_handlers_ = 0;  // their clients left
+  std::size_t orphaned_handlers_ = 0;                 // their clients left
 
   bool draining_ = false;
   Millis new_grace_{0};

@@ -1,10 +1,11 @@
-// An HTTP/1.1 server that drains: the whole worker in one object. Under a supervisor (HOLDFAST_CHANNEL_FD is set) it takes
-// its listeners from there and follows its word; alone it binds Options::listen, and TERM or INT stops it gracefully.
-// One io_context, one thread; handlers run on the thread that calls run().
+// An HTTP/1.1 server that drains: the whole worker in one object. Under a supervisor
+// (HOLDFAST_CHANNEL_FD is set) it takes its listeners from there and follows its word; alone it
+// binds Options::listen, and TERM or INT stops it gracefully. One io_context, one thread; handlers
+// run on the thread that calls run().
 //
 //   holdfast::worker::Server server;
-//   server.handle([](const Request&, ResponseWriter& response) { response.write("Hello, world!"); });
-//   return server.run();
+//   server.handle([](const Request&, ResponseWriter& response) { response.write("Hello, world!");
+//   }); return server.run();
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ class Server {
   // Called once, when the server has begun to accept.
   void on_accepting(std::function<void()> hook);
 
-  // Serves until drained. Returns the exit code for main(): 0 drained, 1 after an error, which is on stderr. Call it once.
+  // Serves until drained. Returns the exit code for main(): 0 drained, 1 after an error, which is
+  // on stderr. Call it once.
   int run();
 
   std::uint64_t generation() const;  // 0 before run() and when run alone
