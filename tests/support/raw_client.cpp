@@ -113,6 +113,12 @@ void RawClient::reset() {
 }
 
 Response RawClient::read_response(bool head_only) {
+  Response response = read_head();
+  if (!head_only) read_body(response);
+  return response;
+}
+
+Response RawClient::read_head() {
   Response response;
   const std::string status_line = read_line();
   if (status_line.size() < 12 || !status_line.starts_with("HTTP/1.")) {
@@ -128,10 +134,13 @@ Response RawClient::read_response(bool head_only) {
     if (!place.empty()) place += ", ";
     if (value != std::string::npos) place += line.substr(value);
   }
-  const bool bodiless = response.status < 200 || response.status == 204 || response.status == 304;
-  if (head_only || bodiless) return response;
+  return response;
+}
+
+void RawClient::read_body(Response& response) {
+  if (response.status < 200 || response.status == 204 || response.status == 304) return;
   if (lower(response.header("transfer-encoding")) == "chunked") {
-    response.body = read_chunks();
+    read_chunks(response);
   } else if (const std::string length = response.header("content-length"); !length.empty()) {
     response.body = take(std::stoull(length));
   } else {
@@ -139,7 +148,6 @@ Response RawClient::read_response(bool head_only) {
     }
     response.body = std::exchange(in_, {});
   }
-  return response;
 }
 
 Response RawClient::get(const std::string& target, const std::string& headers) {
@@ -205,20 +213,18 @@ std::string RawClient::read_line() {
   return line;
 }
 
-std::string RawClient::read_chunks() {
-  std::string body;
-  for (;;) {
+void RawClient::read_chunks(Response& response) {
+  for (;; ++response.chunks) {
     const std::string line = read_line();
     std::size_t size = 0;
     const auto parsed = std::from_chars(line.data(), line.data() + line.size(), size, 16);
     if (parsed.ec != std::errc{}) fail("no chunk size: " + line);
     if (size == 0) break;
-    body += take(size);
+    response.body += take(size);
     if (take(2) != "\r\n") fail("a chunk without its end");
   }
   while (!read_line().empty()) {  // trailers
   }
-  return body;
 }
 
 void RawClient::fail(const std::string& what) const {

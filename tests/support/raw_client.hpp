@@ -24,6 +24,7 @@ struct Response {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case; repeated ones joined by ", "
   std::string body;                            // without chunk framing
+  int chunks = 0;
 
   std::string header(const std::string& name) const;  // "" when absent
   bool says_close() const { return header("connection") == "close"; }
@@ -49,6 +50,9 @@ class RawClient {
   // Reads one response to its end; bytes of a next one are kept for the next call. `head_only` for
   // the answer to a HEAD. 1xx responses are returned like any other.
   Response read_response(bool head_only = false);
+  // The same in two steps, for what must happen in the middle of a response.
+  Response read_head();
+  void read_body(Response& response);
   Response get(const std::string& target, const std::string& headers = "");
   Response post(const std::string& target, const std::string& body);
   // Up to and with `end`, for tests that look inside a response.
@@ -65,7 +69,7 @@ class RawClient {
   bool fill();  // reads more; false at the end of file
   std::string take(std::size_t size);
   std::string read_line();
-  std::string read_chunks();
+  void read_chunks(Response& response);
   [[noreturn]] void fail(const std::string& what) const;
 
   UniqueFd fd_;

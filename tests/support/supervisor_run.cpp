@@ -138,6 +138,13 @@ pid_t SupervisorRun::worker_pid(int generation) {
       }).number("pid"));
 }
 
+void SupervisorRun::wait_workers(std::size_t living) {
+  std::size_t from = 0;
+  for (std::size_t gone = 0; gone + living < started_workers().size(); ++gone) {
+    from = wait("worker_exited", from, kCap * 3).index + 1;
+  }
+}
+
 ExitStatus SupervisorRun::stop() {
   signal(SIGTERM);
   return wait_exit(kCap * 3);

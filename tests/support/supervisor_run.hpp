@@ -67,6 +67,9 @@ class SupervisorRun {
   std::vector<WorkerInfo> started_workers(int generation = 0) const;  // 0: of all
   pid_t worker_pid(int generation);  // the first one of it; waits for its start
 
+  // Until so many are left of all that were started.
+  void wait_workers(std::size_t living);
+
   // TERM (unless it was sent) and the exit status; throws when it does not end.
   ExitStatus stop();
   ExitStatus wait_exit(Millis cap = kCap);
