@@ -19,10 +19,11 @@ class BadDeployTest : public ::testing::Test {
   void SetUp() override {
     releases.add_good("good");
     releases.flip("good");
-    run = std::make_unique<SupervisorRun>(SupervisorOptions{
-        .flags = {"--probation", "300ms", "--ready-timeout", "2s", "--kill-timeout", "500ms"},
-        .command = {releases.command()},
-        .workers = 2});
+    run = std::make_unique<SupervisorRun>(
+        SupervisorOptions{.flags = {"--ready-timeout", "2s", "--kill-timeout", "500ms"},
+                          .command = {releases.command()},
+                          .workers = 2,
+                          .probation = "500ms"});
     run->wait_ready();
     LoadOptions options = mixed_load(run->address());
     load = std::make_unique<LoadClient>(options);
@@ -144,9 +145,10 @@ TEST_F(BadDeployTest, WhoseInterpreterIsMissing) {
 }
 
 TEST_F(BadDeployTest, ThatCrashesInProbation) {
+  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
   // Connections that it accepted itself may be lost, and no others.
   expect_no_failed_request = false;
-  releases.add("bad", "exec \"$DEMO\" --crash-after 100ms");
+  releases.add("bad", "exec \"$DEMO\" --crash-after 150ms");
   RawClient bystander(run->address());
   const pid_t old_pid = bystander.get("/").pid();
   deploy_bad();
@@ -157,6 +159,7 @@ TEST_F(BadDeployTest, ThatCrashesInProbation) {
 }
 
 TEST_F(BadDeployTest, ThatAnswersWithErrorsInProbation) {
+  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
   expect_no_failed_request = false;
   releases.add("bad", "exec \"$DEMO\" --answer-500-after 0ms");
   deploy_bad();

@@ -114,7 +114,7 @@ TEST(CrashTest, AWorkerThatHangsUpItsChannelIsReplaced) {
   Releases releases(files);
   releases.add_good("good");
   releases.flip("good");
-  SupervisorRun run({.flags = {"--probation", "20ms"}, .command = {releases.command()}});
+  SupervisorRun run({.command = {releases.command()}});
   run.wait_ready();
   // Stopped workers answer no heartbeat; that is a hang, and a hang is a crash in slow motion.
   const pid_t worker = run.worker_pid(1);

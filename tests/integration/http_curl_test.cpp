@@ -19,7 +19,7 @@ class CurlTest : public ::testing::Test {
     arguments.push_back("http://" + address + path);
     return run_command(arguments, input);
   }
-  SupervisorRun run{{.flags = {"--probation", "20ms"}}};
+  SupervisorRun run;
   std::string address = run.wait_ready().address();
 };
 

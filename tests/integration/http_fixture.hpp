@@ -12,6 +12,8 @@ namespace holdfast::testing {
 
 class HttpTest : public ::testing::Test {
  protected:
+  explicit HttpTest(SupervisorOptions wanted = {}) : options(std::move(wanted)) {}
+
   // The only line about what the test did; its bystander's lines have an id of their own.
   AccessLog::Line stop_and_take_line() {
     expect_clean_stop(run);
@@ -33,7 +35,8 @@ class HttpTest : public ::testing::Test {
     EXPECT_FALSE(response.says_close());
     EXPECT_EQ(run.count("worker_exited"), 0u) << "the worker died of it";
   }
-  SupervisorRun run;
+  SupervisorOptions options;
+  SupervisorRun run{options};
   std::string address = run.wait_ready().address();
   RawClient bystander{address};  // one connection, open all the time
 };

@@ -13,6 +13,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
+class HurriedHttpTest : public HttpTest {
+ protected:
+  HurriedHttpTest()
+      : HttpTest({.command = {demo_path(), "--header-timeout", "500ms", "--body-timeout", "500ms",
+                              "--keep-alive-timeout", "500ms"}}) {}
+};
+
 TEST_F(HttpTest, AClientThatLeavesWithinItsHeadIsOneLine) {
   RawClient client(address);
   client.send("GET /half HTTP/1.1\r\nHo");
@@ -66,27 +73,41 @@ TEST_F(HttpTest, AHandlerThatThrowsIsA500AndTheConnectionEnds) {
   EXPECT_EQ(line.value("http_status_code", 0), 500);
 }
 
-TEST_F(HttpTest, AHeadThatDoesNotEndIsTimedOut) {
+TEST_F(HurriedHttpTest, AHeadThatDoesNotEndIsTimedOut) {
   RawClient client(address);
   client.send("GET / HTTP/1.1\r\nHost: a\r\n");
-  const Response response = client.read_response();  // header_timeout: 10s
-  EXPECT_EQ(response.status, 408);
+  EXPECT_EQ(client.read_response().status, 408);
   EXPECT_EQ(client.wait_end(), End::Closed);
   const auto line = stop_and_take_line();
   EXPECT_EQ(line.value("completion", ""), "timeout") << line;
   EXPECT_EQ(line.value("http_status_code", 0), 408);
 }
 
-TEST_F(HttpTest, ATrickledHeadDoesNotRestartItsTimeout) {
+TEST_F(HurriedHttpTest, ATrickledHeadDoesNotRestartItsTimeout) {
   RawClient client(address);
-  client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
   const TimePoint begun = Clock::now();
-  // A byte whenever half a second has passed without an answer: a slow loris.
-  while (client.wait_end(500ms) == End::StillOpen) {
-    client.send("X");
+  // A byte whenever a tenth of a second has passed without an answer: a slow loris.
+  while (client.wait_end(100ms) == End::StillOpen) {
+    client.send("x");
     ASSERT_LT(Clock::now() - begun, kCap);
   }
   EXPECT_EQ(client.read_response().status, 408);
+}
+
+TEST_F(HurriedHttpTest, ABodyThatDoesNotComeIsTimedOut) {
+  RawClient client(address);
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+  EXPECT_EQ(client.read_response().status, 408);
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  EXPECT_EQ(stop_and_take_line().value("completion", ""), "timeout");
+}
+
+TEST_F(HurriedHttpTest, AnIdleConnectionIsClosedWithoutALine) {
+  RawClient client(address);
+  client.get("/");
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  stop_and_take_line();
 }
 
 TEST_F(HttpTest, HostileBytesMakeOneValidLine) {

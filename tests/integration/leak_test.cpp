@@ -55,7 +55,7 @@ TEST(LeakTest, AWorkerHoldsItsChannelAndItsStandardDescriptorsAtBirth) {
 }
 
 TEST(LeakTest, AServingWorkerHoldsOneDescriptorForEachThingItWasGiven) {
-  SupervisorRun run({.flags = {"--probation", "20ms"}});
+  SupervisorRun run;
   run.wait_ready();
   RawClient(run.address()).get("/");
   const auto first = open_fds(run.worker_pid(1));

@@ -54,7 +54,7 @@ TEST(LogTest, RotationLosesNoLineAndDoublesNone) {
 }
 
 TEST(LogTest, RotationReachesDrainingWorkers) {
-  SupervisorRun run({.flags = {"--probation", "20ms"}});
+  SupervisorRun run;
   run.wait_ready();
   RawClient slow(run.address());
   slow.get("/", "X-Request-ID: early\r\n");

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 class ReloadCrossingTest : public ::testing::Test {
  protected:
   // Long graces: the tests are about states, and a slow machine must not turn one into another.
-  SupervisorRun run{{.flags = {"--probation", "20ms", "--new-grace", "10s", "--idle-grace", "2s"}}};
+  SupervisorRun run{{.flags = {"--new-grace", "10s", "--idle-grace", "2s"}}};
   std::string address = run.wait_ready().address();
   pid_t old_pid = run.worker_pid(1);
 
@@ -170,7 +170,7 @@ TEST(ReloadCommandTest, AFlippedLinkTakesEffectAndSoDoesItsEnvironment) {
   releases.add("v1", "export RELEASE=one\nexec \"$DEMO\" \"$@\"");
   releases.add("v2", "export RELEASE=two\nexec \"$DEMO\" \"$@\"");
   releases.flip("v1");
-  SupervisorRun run({.flags = {"--probation", "20ms"}, .command = {releases.command()}});
+  SupervisorRun run({.command = {releases.command()}});
   run.wait_ready();
   const auto release_of = [&] {
     return environment_of(RawClient(run.address()).get("/").pid()).at("RELEASE");
@@ -194,7 +194,7 @@ TEST(ReloadCommandTest, TheWorkingDirectoryIsResolvedAnewThroughItsLink) {
   files.write("v1/mark", "");
   files.write("v2/mark", "");
   files.link("current", files.file("v1"));
-  SupervisorRun run({.flags = {"--probation", "20ms", "--cwd", files.file("current")}});
+  SupervisorRun run({.flags = {"--cwd", files.file("current")}});
   run.wait_ready();
   const auto cwd_of = [](pid_t pid) {
     return std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/cwd").string();

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 void pace(Millis pause) { ::poll(nullptr, 0, static_cast<int>(pause.count())); }
 
 TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
-  SupervisorRun run({.flags = {"--probation", "20ms"}, .workers = 2});
+  SupervisorRun run({.workers = 2});
   run.wait_ready();
   const auto fds_before = open_fds(run.pid()).size();
   LoadClient load(mixed_load(run.address()));
@@ -52,7 +52,7 @@ TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
 }
 
 TEST(ReloadTest, NoClientNoticesHupsThatOverlap) {
-  SupervisorRun run({.flags = {"--probation", "20ms"}, .workers = 2});
+  SupervisorRun run({.workers = 2});
   run.wait_ready();
   LoadClient load(mixed_load(run.address()));
   load.start();
@@ -78,8 +78,7 @@ TEST(ReloadTest, NoClientNoticesHupsThatOverlap) {
 
 TEST(ReloadTest, AStormOfHupsIsOneReloadAndOneMore) {
   // Longer than the storm, so that all but the first HUP meet a reload that runs.
-  SupervisorRun run(
-      {.flags = {"--probation", "20ms"}, .command = {demo_path(), "--ready-delay", "1500ms"}});
+  SupervisorRun run({.command = {demo_path(), "--ready-delay", "1500ms"}});
   run.wait_ready();
   LoadClient load(brisk_load(run.address()));
   load.start();
@@ -98,8 +97,7 @@ TEST(ReloadTest, AStormOfHupsIsOneReloadAndOneMore) {
 }
 
 TEST(ReloadTest, AHupBeforeTheFirstReadyIsKept) {
-  SupervisorRun run(
-      {.flags = {"--probation", "20ms"}, .command = {demo_path(), "--ready-delay", "300ms"}});
+  SupervisorRun run({.command = {demo_path(), "--ready-delay", "300ms"}});
   run.wait("worker_started");
   run.signal(SIGHUP);
   EXPECT_EQ(run.wait("reload_done").number("generation"), 2);
@@ -110,7 +108,7 @@ TEST(ReloadTest, AHupBeforeTheFirstReadyIsKept) {
 // A draining worker closed its copy of the listener, whose description others still hold: epoll
 // reports it for ever unless it was removed first (epoll(7), Q6).
 TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
-  SupervisorRun run({.flags = {"--probation", "20ms"}});
+  SupervisorRun run;
   run.wait_ready();
   RawClient slow(run.address());
   const pid_t old_pid = slow.get("/").pid();
@@ -140,7 +138,7 @@ TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
 }
 
 TEST(ReloadTest, TheNextReloadWaitsForTheOldestDrain) {
-  SupervisorRun run({.flags = {"--probation", "20ms", "--max-old-generations", "1"}});
+  SupervisorRun run({.flags = {"--max-old-generations", "1"}});
   run.wait_ready();
   RawClient slow(run.address());
   const pid_t first_pid = slow.get("/").pid();

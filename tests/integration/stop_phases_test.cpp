@@ -78,7 +78,8 @@ TEST_F(StopPhasesTest, WhileTheCandidateHangsBeforeItSaysAnything) {
 }
 
 TEST_F(StopPhasesTest, InProbation) {
-  start({.flags = {"--probation", "600s"}, .workers = 2});
+  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
+  start({.workers = 2, .probation = "600s"});
   run->signal(SIGHUP);
   wait_of("worker_ready", 2);
   // Paused or not yet: both generations have connections of their own now, or will in a moment.
@@ -89,7 +90,7 @@ TEST_F(StopPhasesTest, InProbation) {
 
 TEST_F(StopPhasesTest, AtTheVeryMomentOfReady) {
   for (int i = 0; i < 5; ++i) {
-    start({.flags = {"--probation", "20ms"}, .workers = 2});
+    start({.workers = 2});
     run->signal(SIGHUP);
     wait_of("worker_ready", 2);
     stop_now();
@@ -98,7 +99,7 @@ TEST_F(StopPhasesTest, AtTheVeryMomentOfReady) {
 }
 
 TEST_F(StopPhasesTest, WhileAnOldGenerationDrains) {
-  start({.flags = {"--probation", "20ms"}, .workers = 1});
+  start({.workers = 1});
   RawClient slow(run->address());
   const pid_t old_pid = slow.get("/").pid();
   slow.send(get_request("/?duration=1500ms"));

@@ -174,7 +174,7 @@ TEST(StopTest, StopTimeoutCutsWhatIsLeftAndLogsIt) {
 }
 
 TEST(StopTest, ReloadsDrainHasTheSameDeadline) {
-  SupervisorRun run({.flags = {"--stop-timeout", "300ms", "--probation", "20ms"}});
+  SupervisorRun run({.flags = {"--stop-timeout", "300ms"}});
   run.wait_ready();
   RawClient waiting(run.address());
   waiting.get("/");
