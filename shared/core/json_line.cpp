@@ -1,7 +1,9 @@
 #include "shared/core/json_line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 namespace holdfast {
 namespace {
@@ -33,29 +35,94 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-void append_escape(std::string& out, unsigned char c) {
+// Where the run of plain bytes from `at` ends. Eight bytes at a time, because nearly all log text
+// is plain: a byte's high bit in `special` is set when it is below 0x20, above 0x7e, '"' or '\\'. A
+// borrow can set it for a byte above such a one too, never below, so the plain loop finds the
+// place.
+const char* plain_end(const char* at, const char* end) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  while (end - at >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    const auto equals = [word](unsigned char c) {
+      const std::uint64_t difference = word ^ (kOnes * c);
+      return (difference - kOnes) & ~difference;
+    };
+    const std::uint64_t below_space = (word - kOnes * 0x20) & ~word;
+    const std::uint64_t special = below_space | equals('"') | equals('\\') | equals(0x7f) | word;
+    if ((special & kHighs) != 0) break;
+    at += 8;
+  }
+  while (at != end && kPlain[static_cast<unsigned char>(*at)]) ++at;
+  return at;
+}
+
+// The ways out: each takes bytes that stand for themselves in the result.
+struct Append {
+  std::string& out;
+  void operator()(const char* bytes, std::size_t size) { out.append(bytes, size); }
+};
+struct Write {
+  char* at;
+  void operator()(const char* bytes, std::size_t size) {
+    std::memcpy(at, bytes, size);
+    at += size;
+  }
+};
+struct Count {
+  std::size_t size = 0;
+  void operator()(const char*, std::size_t more) { size += more; }
+};
+
+template <typename Out>
+void put_escape(Out& out, unsigned char c) {
   switch (c) {
     case '"':
-      out += "\\\"";
-      return;
+      return out("\\\"", 2);
     case '\\':
-      out += "\\\\";
-      return;
+      return out("\\\\", 2);
     case '\n':
-      out += "\\n";
-      return;
+      return out("\\n", 2);
     case '\r':
-      out += "\\r";
-      return;
+      return out("\\r", 2);
     case '\t':
-      out += "\\t";
-      return;
+      return out("\\t", 2);
     default:
       break;
   }
   constexpr char kHex[] = "0123456789abcdef";
   const char escape[] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
-  out.append(escape, sizeof escape);
+  out(escape, sizeof escape);
+}
+
+template <typename Out>
+void put_json_text(Out& out, std::string_view text, std::size_t limit) {
+  std::size_t i = 0;
+  const std::size_t end = std::min(limit, text.size());
+  while (i < end) {
+    const char* const from = text.data() + i;
+    const auto run = static_cast<std::size_t>(plain_end(from, text.data() + end) - from);
+    if (run != 0) out(from, run);
+    i += run;
+    if (i == end) break;
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x80) {
+      put_escape(out, c);
+      ++i;
+      continue;
+    }
+    const std::size_t length = utf8_length(text.substr(i));
+    if (length == 0) {
+      out(kReplacement.data(), kReplacement.size());
+      ++i;
+    } else if (i + length > end) {
+      break;  // the cut falls inside this character: leave it out whole
+    } else {
+      out(text.data() + i, length);
+      i += length;
+    }
+  }
 }
 
 void two_digits(char* at, unsigned value) {
@@ -66,36 +133,24 @@ void two_digits(char* at, unsigned value) {
 }  // namespace
 
 bool append_json_text(std::string& out, std::string_view text, std::size_t limit) {
-  const bool over = text.size() > limit;
-  std::size_t i = 0;
-  const std::size_t end = over ? limit : text.size();
-  while (i < end) {
-    std::size_t run = i;
-    while (run < end && kPlain[static_cast<unsigned char>(text[run])]) ++run;
-    out.append(text.data() + i, run - i);
-    i = run;
-    if (i == end) break;
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x80) {
-      append_escape(out, c);
-      ++i;
-      continue;
-    }
-    const std::size_t length = utf8_length(text.substr(i));
-    if (length == 0) {
-      out += kReplacement;
-      ++i;
-    } else if (i + length > end) {
-      break;  // the cut falls inside this character: leave it out whole
-    } else {
-      out.append(text.data() + i, length);
-      i += length;
-    }
-  }
-  return over;
+  Append append{out};
+  put_json_text(append, text, limit);
+  return text.size() > limit;
 }
 
-void append_timestamp(std::string& out, WallTime time) {
+std::size_t json_text_size(std::string_view text, std::size_t limit) {
+  Count count;
+  put_json_text(count, text, limit);
+  return count.size;
+}
+
+char* write_json_text(char* at, std::string_view text, std::size_t limit) {
+  Write write{at};
+  put_json_text(write, text, limit);
+  return write.at;
+}
+
+char* write_timestamp(char* at, WallTime time) {
   // Calendar arithmetic once a second, digits of the second's fraction each time.
   thread_local std::chrono::sys_seconds cached_second = std::chrono::sys_seconds::max();
   thread_local char cached[] = "0000-00-00T00:00:00.000000Z";
@@ -118,7 +173,13 @@ void append_timestamp(std::string& out, WallTime time) {
   two_digits(cached + 20, micros / 10'000);
   two_digits(cached + 22, micros / 100 % 100);
   two_digits(cached + 24, micros % 100);
-  out.append(cached, sizeof cached - 1);
+  std::memcpy(at, cached, kTimestampSize);
+  return at + kTimestampSize;
+}
+
+void append_timestamp(std::string& out, WallTime time) {
+  char text[kTimestampSize];
+  out.append(text, write_timestamp(text, time));
 }
 
 void JsonLine::key(std::string_view name) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,8 +18,17 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono:
 bool append_json_text(std::string& out, std::string_view text,
                       std::size_t limit = std::string_view::npos);
 
+// How many bytes append_json_text would append.
+std::size_t json_text_size(std::string_view text, std::size_t limit = std::string_view::npos);
+
+// As append_json_text, into memory that has room for json_text_size() bytes, which is at most six
+// for each byte taken; returns the end of what it wrote.
+char* write_json_text(char* at, std::string_view text, std::size_t limit = std::string_view::npos);
+
 // RFC 3339 in UTC with microseconds: 2026-01-02T03:04:05.000006Z (27 bytes).
+inline constexpr std::size_t kTimestampSize = 27;
 void append_timestamp(std::string& out, WallTime time);
+char* write_timestamp(char* at, WallTime time);
 
 // One flat JSON object. Keys are ours and must need no escape; values may be anything.
 //   JsonLine line(out); line.text("event", "started").number("pid", 7); line.end();   // ends with

@@ -1,0 +1,24 @@
+// Creates a listening socket: SO_REUSEADDR, CLOEXEC, nonblocking, backlog 4096. The supervisor
+// binds for its workers; a worker that runs alone binds for itself.
+#pragma once
+
+#include <string>
+
+#include "shared/core/listen_address.hpp"
+#include "shared/core/result.hpp"
+#include "shared/io/unique_fd.hpp"
+
+namespace holdfast {
+
+struct BoundListener {
+  UniqueFd fd;
+  std::string address;  // as to_string(ListenAddress), with the port that port 0 became
+};
+
+// Error::code is EADDRINUSE when somebody else listens there. A Unix path whose socket refuses a
+// connect is stale and is replaced; a live one, and anything that is not a socket, is left alone
+// and an error. `:PORT` listens on IPv6 and IPv4 in one socket, or on IPv4 where the kernel has no
+// IPv6.
+Result<BoundListener> bind_listener(const ListenerSpec& spec);
+
+}  // namespace holdfast

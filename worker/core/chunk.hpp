@@ -1,0 +1,19 @@
+// The chunked coding of a response's body (RFC 9112, 7.1), appended to the caller's buffer.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace holdfast::worker {
+
+// Nothing for empty data: an empty chunk would end the body.
+void append_chunk(std::string& out, std::string_view data);
+
+// Only the line before `size` bytes of data, which the caller sends itself (then "\r\n").
+// REQUIRES: size > 0.
+void append_chunk_header(std::string& out, std::size_t size);
+
+void append_last_chunk(std::string& out);
+
+}  // namespace holdfast::worker

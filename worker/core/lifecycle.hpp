@@ -1,0 +1,91 @@
+// The worker's machine: when it accepts, pauses, drains and leaves. Pure; `now` is an argument. The
+// shell (io/server.cpp) performs the actions in order and reports back. docs/states.md has the
+// table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "shared/core/control_message.hpp"
+#include "shared/core/time.hpp"
+
+namespace holdfast::worker {
+
+enum class Phase : std::uint8_t { Starting, Ready, Accepting, Paused, Draining, Exited };
+
+// Policy of this worker; fixed once `welcome` has come.
+struct LifecyclePolicy {
+  Millis stop_timeout{60'000};
+  Millis orphan_timeout{600'000};  // 0: for ever
+  bool operator==(const LifecyclePolicy&) const = default;
+};
+
+struct Lifecycle {
+  LifecyclePolicy policy;
+  Phase phase = Phase::Starting;
+  bool listening = true;  // our copies of the listeners are open
+  bool supervised =
+      true;          // somebody is at the other end of the channel (alone: false from the start)
+  bool cut = false;  // the drain's deadline struck
+  DrainReason reason = DrainReason::Reload;
+  std::optional<TimePoint> stop_at;    // Draining: when what is left is cut
+  std::optional<TimePoint> orphan_at;  // when an orphan begins to drain
+  bool operator==(const Lifecycle&) const = default;
+};
+
+// What happened
+// ---------------------------------------------------------------------------------------------------
+struct Prepared {};  // listeners are here and the service can serve
+struct AcceptTold {};
+struct PauseTold {};
+struct DrainTold {
+  DrainReason reason;
+  Millis stop_timeout;
+};
+struct CloseListenersTold {};
+struct SupervisorLost {};   // EOF on the channel
+struct TermReceived {};     // the operator's SIGTERM to this worker
+struct ConnectionsGone {};  // the last connection has closed
+struct WorkerTimerFired {};
+using WorkerEvent = std::variant<Prepared, AcceptTold, PauseTold, DrainTold, CloseListenersTold,
+                                 SupervisorLost, TermReceived, ConnectionsGone, WorkerTimerFired>;
+
+// What to do
+// ------------------------------------------------------------------------------------------------------
+struct SayReady {};
+struct StartAccepting {};  // then say `accepting`
+struct PauseAccepting {};  // then say `paused`
+// Closes our copies of the listeners, after accepting what is queued if `drain_queue`; `announce`:
+// say `listeners_closed`.
+struct StopListening {
+  bool drain_queue;
+  bool announce;
+};
+struct BeginDrain {
+  DrainReason reason;
+};  // say `draining`, tell every connection
+struct CutConnections {};
+struct UseOwnStderr {};  // the pipe to the supervisor is dead
+struct FinishWorker {};  // flush the log, say `drained`, exit 0
+struct AbandonStart {};  // exit 1: nobody is there to serve for
+using WorkerAction =
+    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginDrain,
+                 CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
+
+struct WorkerView {
+  TimePoint now;
+  std::size_t connections = 0;
+};
+struct WorkerStep {
+  Lifecycle next;
+  std::vector<WorkerAction> actions;
+};
+
+WorkerStep step(Lifecycle state, const WorkerEvent& event, const WorkerView& view);
+
+// When WorkerTimerFired is wanted next.
+std::optional<TimePoint> wake_at(const Lifecycle& state);
+
+}  // namespace holdfast::worker

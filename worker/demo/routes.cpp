@@ -1,0 +1,167 @@
+#include "worker/demo/routes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+#include <stdexcept>
+#include <unistd.h>
+#include <vector>
+
+#include <boost/asio/use_awaitable.hpp>
+
+namespace holdfast::demo {
+namespace {
+
+namespace asio = boost::asio;
+using worker::Request;
+using worker::ResponseWriter;
+
+std::optional<std::string_view> parameter(const Request& request, std::string_view name) {
+  std::string_view rest = request.query();
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view pair = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != name) continue;
+    return equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+  }
+  return std::nullopt;
+}
+
+std::chrono::milliseconds duration_parameter(const Request& request, std::string_view name) {
+  const auto text = parameter(request, name);
+  return text ? parse_duration(*text).value_or(std::chrono::milliseconds{0})
+              : std::chrono::milliseconds{0};
+}
+
+}  // namespace
+
+Routes::Routes(worker::Server& server, const DemoOptions& options)
+    : server_(server),
+      options_(options),
+      plain_(worker::PlainHandler([this](const Request& q, ResponseWriter& r) { answer(q, r); })),
+      later_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return answer_later(q, r); })),
+      stream_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return stream(q, r); })),
+      upload_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return upload(q, r); })),
+      crash_(worker::io_context(server)),
+      fail_(worker::io_context(server)) {}
+
+void Routes::start_faults() {
+  generation_text_ = std::to_string(server_.generation());
+  pid_text_ = std::to_string(::getpid());
+  if (options_.crash_after.count() >= 0) {
+    crash_.expires_after(options_.crash_after);
+    crash_.async_wait([](boost::system::error_code failed) {
+      if (!failed) std::abort();
+    });
+  }
+  if (options_.answer_500_after.count() >= 0) {
+    fail_.expires_after(options_.answer_500_after);
+    fail_.async_wait([this](boost::system::error_code failed) { failing_ = !failed; });
+  }
+}
+
+const worker::Handler& Routes::choose(const Request& request) const {
+  if (request.path() == "/upload") return upload_;
+  if (request.path() == "/stream") return stream_;
+  if (!request.query().empty() && parameter(request, "duration")) return later_;
+  return plain_;
+}
+
+void Routes::mark(ResponseWriter& response) {
+  response.header("X-Generation", generation_text_);
+  response.header("X-Worker", pid_text_);
+}
+
+void Routes::answer(const Request& request, ResponseWriter& response) {
+  mark(response);
+  const std::string_view path = request.path();
+  if (failing_) {
+    response.status(500);
+    response.write("told to fail\n");
+  } else if (path == "/") {
+    response.header("Content-Type", "text/plain");
+    response.write("Hello, world!");
+  } else if (path == "/whoami") {
+    response.header("Content-Type", "application/json");
+    response.write("{\"pid\":" + pid_text_ + ",\"generation\":" + generation_text_ +
+                   ",\"worker\":" + std::to_string(server_.worker()) + "}\n");
+  } else if (path == "/echo") {
+    const std::string_view type = request.header("Content-Type");
+    response.header("Content-Type", type.empty() ? "application/octet-stream" : type);
+    response.write(request.body());
+  } else if (path == "/error") {
+    throw std::runtime_error("the demo was asked to throw");
+  } else {
+    response.status(404);
+    response.header("Content-Type", "text/plain");
+    response.write("no such page; try / /whoami /echo /upload /stream /error\n");
+  }
+}
+
+Routes::Awaitable Routes::wait(std::chrono::milliseconds duration) {
+  if (duration.count() == 0) co_return;
+  asio::steady_timer timer(worker::io_context(server_), duration);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+// A coroutine reads its own body: all of it, for /echo?duration=...
+Routes::Awaitable Routes::answer_later(const Request& request, ResponseWriter& response) {
+  std::array<char, 4096> piece;
+  std::string body;
+  for (;;) {
+    const std::size_t n = co_await worker::read_body(request, asio::buffer(piece));
+    if (n == 0) break;
+    body.append(piece.data(), n);
+    if (body.size() > options_.server.max_body) {
+      mark(response);
+      response.status(413);
+      co_return;
+    }
+  }
+  co_await wait(duration_parameter(request, "duration"));
+  if (request.path() == "/echo" && !failing_) {
+    mark(response);
+    response.write(body);
+    co_return;
+  }
+  answer(request, response);
+}
+
+Routes::Awaitable Routes::stream(const Request& request, ResponseWriter& response) {
+  co_await wait(duration_parameter(request, "duration"));
+  const auto text = parameter(request, "chunks").value_or("10");
+  std::size_t chunks = 0;
+  std::from_chars(text.data(), text.data() + text.size(), chunks);
+  chunks = std::min<std::size_t>(chunks, 1'000'000);
+  const auto interval = duration_parameter(request, "interval");
+  mark(response);
+  response.header("Content-Type", "text/plain");
+  for (std::size_t i = 0; i < chunks; ++i) {
+    if (i != 0) co_await wait(interval);
+    response.write("chunk " + std::to_string(i) + "\n");
+    co_await worker::flush(response);
+  }
+}
+
+Routes::Awaitable Routes::upload(const Request& request, ResponseWriter& response) {
+  co_await wait(duration_parameter(request, "duration"));
+  std::vector<char> piece(64 * 1024);
+  std::uint64_t bytes = 0;
+  for (;;) {
+    const std::size_t n = co_await worker::read_body(request, asio::buffer(piece));
+    if (n == 0) break;
+    bytes += n;
+  }
+  mark(response);
+  response.header("Content-Type", "application/json");
+  response.write("{\"bytes\":" + std::to_string(bytes) + "}\n");
+}
+
+}  // namespace holdfast::demo

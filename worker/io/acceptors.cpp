@@ -1,0 +1,129 @@
+#include "worker/io/acceptors.hpp"
+
+#include <cerrno>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+namespace holdfast::worker {
+namespace {
+
+constexpr int kBatch = 64;  // connections a wake-up, so that accepting does not starve requests
+constexpr Millis kRetry{100};
+
+}  // namespace
+
+Acceptors::Acceptors(boost::asio::io_context& io, Sessions& sessions,
+                     const std::size_t& max_connections)
+    : sessions_(sessions), max_connections_(max_connections), retry_(io) {
+  sessions_.on_room = [this] {
+    if (wanted_ && !watching_) watch();
+  };
+}
+
+Acceptors::~Acceptors() {
+  sessions_.on_room = nullptr;
+  close(false);
+}
+
+void Acceptors::add(UniqueFd fd, std::string name) {
+  // Inherited by every accepted socket (tcp(7)); it has no meaning, and fails, on a Unix one.
+  const int on = 1;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  auto listener = std::make_unique<Listener>();
+  listener->owner = this;
+  listener->fd = std::move(fd);
+  listener->name = std::move(name);
+  listeners_.push_back(std::move(listener));
+}
+
+void Acceptors::start() {
+  wanted_ = true;
+  if (!watching_) watch();
+}
+
+void Acceptors::pause() {
+  wanted_ = false;
+  retry_.cancel();
+  unwatch();
+}
+
+void Acceptors::close(bool drain_queue) {
+  pause();
+  for (auto& listener : listeners_) {
+    while (drain_queue && accept_one(*listener) == Accepted::More) {
+    }
+    listener->fd.reset();
+    closed_.push_back(std::move(listener));
+  }
+  listeners_.clear();
+}
+
+void Acceptors::watch() {
+  watching_ = true;
+  for (auto& listener : listeners_) {
+    // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener
+    // (epoll_ctl(2)).
+    const auto added =
+        sessions_.poller().add(listener->fd.get(), EPOLLIN | EPOLLEXCLUSIVE, *listener);
+    if (!added) return starve();
+  }
+}
+
+void Acceptors::unwatch() {
+  if (!watching_) return;
+  watching_ = false;
+  for (auto& listener : listeners_) sessions_.poller().remove(listener->fd.get());
+}
+
+void Acceptors::starve() {
+  unwatch();
+  retry_.expires_after(kRetry);
+  retry_.async_wait([this](boost::system::error_code failed) {
+    if (!failed && wanted_ && !watching_) watch();
+  });
+}
+
+void Acceptors::Listener::on_poll(std::uint32_t) { owner->accept_batch(*this); }
+
+void Acceptors::accept_batch(Listener& listener) {
+  if (!watching_) return;  // paused earlier in this batch of events
+  for (int i = 0; i < kBatch; ++i) {
+    switch (accept_one(listener)) {
+      case Accepted::More:
+        continue;
+      case Accepted::Empty:
+        return;
+      case Accepted::Full:
+        return starve();
+    }
+  }
+}
+
+Acceptors::Accepted Acceptors::accept_one(Listener& listener) {
+  if (max_connections_ != 0 && sessions_.connections() >= max_connections_) return Accepted::Full;
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  UniqueFd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (fd) {
+    sessions_.adopt(std::move(fd), PeerAddress::from(address), listener.name);
+    return Accepted::More;
+  }
+  switch (errno) {
+    case EAGAIN:  // another worker was faster
+    case EINVAL:  // somebody shut the shared listener down
+      return Accepted::Empty;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return Accepted::Full;
+    default:
+      return Accepted::More;  // this connection is already gone (accept(2), "Error handling"); the
+                              // next may be fine
+  }
+}
+
+}  // namespace holdfast::worker

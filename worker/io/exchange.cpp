@@ -1,0 +1,255 @@
+#include "worker/io/exchange.hpp"
+
+#include <stdexcept>
+
+#include "worker/core/chunk.hpp"
+#include "worker/io/connection.hpp"
+#include "worker/io/sessions.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+constexpr std::size_t kKeptCapacity = 64 * 1024;
+
+// A pooled exchange keeps small buffers and gives big ones back.
+void recycle(std::string& buffer) {
+  if (buffer.capacity() > kKeptCapacity) {
+    std::string().swap(buffer);
+  } else {
+    buffer.clear();
+  }
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const auto lower = [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    };
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void Exchange::reset_request() {
+  stage = Stage::Head;
+  recycle(out);
+  out_begin = 0;
+  scan_resume = 0;
+  head_parsed = false;
+  recycle(head_copy);
+  recycle(body);
+  body_view = {};
+  body_done = true;
+  expects_continue = false;
+  handler = nullptr;
+  body_callback = nullptr;
+  request_id.clear();
+  status = 200;
+  head_sent = close_after = is_head_request = length_broken = false;
+  framing = BodyFraming::Length;
+  declared_length.reset();
+  recycle(pending);
+  flush_callback = nullptr;
+  completion = Completion::Ok;
+  logged = false;
+  request_size = response_size = bytes_received = bytes_sent = 0;
+  texts_.clear();
+  fields_.clear();
+  log_.clear();
+  request_views_.clear();
+  framed_ = 0;
+}
+
+void Exchange::persist_head(std::string_view head) {
+  head_copy.assign(head);
+  // The head was accepted once; the same bytes elsewhere are accepted again.
+  parser.parse_head(head_copy, sessions_.head_limits());
+  request_views_.clear();
+}
+
+void Exchange::push(std::vector<Span>& spans, std::string_view key, std::string_view value) {
+  const auto key_at = static_cast<std::uint32_t>(texts_.size());
+  texts_ += key;
+  const auto value_at = static_cast<std::uint32_t>(texts_.size());
+  texts_ += value;
+  spans.push_back({key_at, static_cast<std::uint32_t>(key.size()), value_at,
+                   static_cast<std::uint32_t>(value.size())});
+}
+
+void Exchange::set_header(std::string_view name, std::string_view value) {
+  if (head_sent) throw std::logic_error("the response's head is already sent");
+  if (!valid_field_name(name) || !valid_field_value(value))
+    throw std::invalid_argument("not a header field");
+  for (const std::string_view ours : {"content-length", "transfer-encoding", "connection"}) {
+    if (equals_ignoring_case(name, ours))
+      throw std::invalid_argument("framing is the server's business");
+  }
+  push(fields_, name, value);
+}
+
+void Exchange::set_log_field(std::string_view key, std::string_view value) {
+  if (!valid_log_key(key)) throw std::invalid_argument("not a key for the access log");
+  push(log_, key, value);
+}
+
+void Exchange::write_body(std::string_view bytes) { pending += bytes; }
+
+void Exchange::put_head(BodyFraming how, std::uint64_t length) {
+  head_sent = true;
+  framing = how;
+  const int minor = head_parsed ? parser.head().minor : 1;
+  const bool client_keeps = head_parsed && parser.head().keep_alive;
+  if (!body_done || how == BodyFraming::UntilClose || sessions_.must_close(*this))
+    close_after = true;
+  const ConnectionHeader connection_field = connection_header(minor, client_keeps, close_after);
+  if (connection_field == ConnectionHeader::Close) close_after = true;
+  header_views_.clear();
+  const std::string_view texts = texts_;
+  for (const Span& at : fields_) {
+    header_views_.push_back(
+        {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
+  }
+  append_response_head(out, {.status = status,
+                             .date = sessions_.http_date(),
+                             .fields = header_views_,
+                             .framing = how,
+                             .content_length = length,
+                             .connection = connection_field});
+}
+
+void Exchange::start_stream() {
+  if (head_sent) return;
+  const int minor = head_parsed ? parser.head().minor : 1;
+  put_head(body_framing(status, minor, declared_length.has_value()), declared_length.value_or(0));
+}
+
+void Exchange::frame(std::string_view bytes) {
+  if (bytes.empty() || is_head_request || framing == BodyFraming::None) return;
+  if (framing == BodyFraming::Length && framed_ + bytes.size() > declared_length.value_or(0)) {
+    length_broken = true;
+    bytes = bytes.substr(0, declared_length.value_or(0) - framed_);
+  }
+  framed_ += bytes.size();
+  response_size += bytes.size();
+  if (framing == BodyFraming::Chunked) {
+    append_chunk(out, bytes);
+  } else {
+    out += bytes;
+  }
+}
+
+void Exchange::frame_pending() {
+  frame(pending);
+  recycle(pending);
+}
+
+void Exchange::finish_body() {
+  if (!head_sent) {
+    if (!declared_length) declared_length = pending.size();
+    const bool bodyless = never_has_body(status);
+    put_head(bodyless ? BodyFraming::None : BodyFraming::Length, *declared_length);
+  }
+  frame_pending();
+  if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(out);
+  if (framing == BodyFraming::Length && !is_head_request && framed_ < declared_length.value_or(0))
+    length_broken = true;
+}
+
+void Exchange::set_plain_answer(int code, std::string_view text) {
+  status = code;
+  fields_.clear();
+  declared_length.reset();
+  pending.assign(text);
+  push(fields_, "Content-Type", "text/plain; charset=utf-8");
+}
+
+std::span<const Field> Exchange::request_fields() {
+  if (request_views_.empty()) {
+    for (const ParsedField& field : parser.fields())
+      request_views_.push_back({field.name, field.value});
+  }
+  return request_views_;
+}
+
+const std::vector<LogField>& Exchange::log_fields() {
+  log_views_.clear();
+  const std::string_view texts = texts_;
+  for (const Span& at : log_) {
+    log_views_.push_back(
+        {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
+  }
+  return log_views_;
+}
+
+// Request
+// ------------------------------------------------------------------------------------------------------------
+
+std::string_view Request::method() const { return exchange_.parser.head().method; }
+std::string_view Request::target() const { return exchange_.parser.head().target; }
+std::string_view Request::path() const { return target().substr(0, target().find('?')); }
+std::string_view Request::query() const {
+  const std::size_t mark = target().find('?');
+  return mark == std::string_view::npos ? std::string_view{} : target().substr(mark + 1);
+}
+std::string_view Request::host() const { return exchange_.parser.head().host; }
+int Request::minor_version() const { return exchange_.parser.head().minor; }
+std::string_view Request::header(std::string_view name) const {
+  for (const ParsedField& field : exchange_.parser.fields()) {
+    if (equals_ignoring_case(field.name, name)) return field.value;
+  }
+  return {};
+}
+std::span<const Field> Request::headers() const { return exchange_.request_fields(); }
+std::string_view Request::body() const { return exchange_.body_view; }
+std::optional<std::uint64_t> Request::content_length() const {
+  const RequestHead& head = exchange_.parser.head();
+  return head.has_length ? std::optional(head.content_length) : std::nullopt;
+}
+void Request::read_body(std::span<char> into, BodyCallback callback) const {
+  exchange_.sessions().read_body(exchange_, into, std::move(callback));
+}
+const std::string& Request::request_id() const {
+  return exchange_.sessions().request_id(exchange_);
+}
+std::string_view Request::remote_address() const {
+  return exchange_.sessions().remote_address(exchange_);
+}
+std::uint16_t Request::remote_port() const {
+  return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};
+}
+std::string_view Request::listener() const {
+  return exchange_.connection != nullptr ? std::string_view(*exchange_.connection->listener)
+                                         : std::string_view{};
+}
+std::uint64_t Request::generation() const { return exchange_.sessions().identity().generation; }
+std::uint64_t Request::worker() const { return exchange_.sessions().identity().worker; }
+bool Request::draining() const { return exchange_.sessions().draining(); }
+
+// ResponseWriter
+// -----------------------------------------------------------------------------------------------------
+
+void ResponseWriter::status(int code) {
+  if (exchange_.head_sent) throw std::logic_error("the response's head is already sent");
+  if (code < 200 || code > 999) throw std::invalid_argument("a status is 200 to 999");
+  exchange_.status = code;
+}
+void ResponseWriter::header(std::string_view name, std::string_view value) {
+  exchange_.set_header(name, value);
+}
+void ResponseWriter::content_length(std::uint64_t bytes) {
+  if (exchange_.head_sent) throw std::logic_error("the response's head is already sent");
+  exchange_.declared_length = bytes;
+}
+void ResponseWriter::write(std::string_view bytes) { exchange_.write_body(bytes); }
+void ResponseWriter::flush() { exchange_.sessions().flush(exchange_); }
+void ResponseWriter::on_flushed(FlushCallback callback) {
+  exchange_.sessions().flush_then(exchange_, std::move(callback));
+}
+void ResponseWriter::log_field(std::string_view key, std::string_view value) {
+  exchange_.set_log_field(key, value);
+}
+
+}  // namespace holdfast::worker

@@ -1,0 +1,264 @@
+// Bytes out: responses, back-pressure, and the line in the access log.
+#include <cerrno>
+#include <charconv>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "worker/io/sessions.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+std::string text_of(std::exception_ptr error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception of an unknown type";
+  }
+}
+
+}  // namespace
+
+// A handler is done, inside its call or later.
+void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
+  if (!exchange.handler_running) return;
+  exchange.handler_running = false;
+  if (exchange.connection == nullptr) {
+    if (!exchange.in_handler_call) drop_orphan(exchange);
+    return;
+  }
+  Connection& connection = *exchange.connection;
+  if (error) {
+    exchange.set_log_field("error", text_of(error));
+    if (exchange.head_sent)
+      return abort(connection, exchange.completion == Completion::Ok ? Completion::HandlerError
+                                                                     : exchange.completion);
+    switch (exchange.completion) {
+      case Completion::Timeout:
+        exchange.set_plain_answer(408, "the request took too long\n");
+        break;
+      case Completion::Rejected:
+        exchange.set_plain_answer(400, "the request's body is malformed\n");
+        break;
+      default:
+        exchange.completion = Completion::HandlerError;
+        exchange.set_plain_answer(500, "internal error\n");
+    }
+  }
+  if (exchange.in_handler_call) return;  // the caller goes on
+  if (respond(connection) == Step::Next) on_bytes(connection, {});
+}
+
+void Sessions::drop_orphan(Exchange& exchange) {
+  --orphaned_handlers_;
+  release(exchange);
+  announce_if_gone();
+}
+
+Sessions::Step Sessions::respond(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  exchange.stage = Stage::Sending;
+  exchange.finish_body();
+  if (exchange.length_broken) {
+    exchange.completion = Completion::HandlerError;
+    exchange.close_after = true;
+  }
+  switch (send(connection, exchange)) {
+    case SendResult::Complete:
+      return finish_request(connection);
+    case SendResult::Blocked:
+      schedule(connection, options_.body_timeout);
+      set_interest(connection);
+      return Step::Wait;
+    case SendResult::Failed:
+      break;
+  }
+  feed(connection, ConnEvent::PeerGone);
+  return Step::Gone;
+}
+
+Sessions::Step Sessions::finish_request(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  log(exchange, connection);
+  const bool reuse = !exchange.close_after;
+  exchange.reset_request();
+  if (reuse) {
+    feed(connection, ConnEvent::ResponseReusable);
+    if (!connection.machine.draining) {
+      wheel_.schedule(connection, Clock::now() + options_.keep_alive_timeout);
+      arm_wheel();
+    }
+    return Step::Next;
+  }
+  release(*std::exchange(connection.exchange, nullptr));
+  feed(connection, ConnEvent::ResponseFinal);
+  return Step::Gone;
+}
+
+Sessions::SendResult Sessions::send(Connection& connection, Exchange& exchange) {
+  while (exchange.unsent() != 0) {
+    const ssize_t n = ::send(connection.fd.get(), exchange.out.data() + exchange.out_begin,
+                             exchange.unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno == EAGAIN ? SendResult::Blocked : SendResult::Failed;
+    exchange.out_begin += static_cast<std::size_t>(n);
+    exchange.bytes_sent += static_cast<std::uint64_t>(n);
+  }
+  exchange.out.clear();
+  exchange.out_begin = 0;
+  return SendResult::Complete;
+}
+
+void Sessions::continue_sending(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  switch (send(connection, exchange)) {
+    case SendResult::Failed:
+      return feed(connection, ConnEvent::PeerGone);
+    case SendResult::Blocked:
+      return schedule(connection,
+                      options_.body_timeout);  // bytes moved: the client is slow, not dead
+    case SendResult::Complete:
+      break;
+  }
+  if (exchange.stage == Stage::Sending) {
+    if (finish_request(connection) == Step::Next) on_bytes(connection, {});
+    return;
+  }
+  wheel_.cancel(connection);
+  const auto callback = std::exchange(exchange.flush_callback, nullptr);
+  set_interest(connection);
+  if (callback) callback(true);
+}
+
+// For the handler
+// ----------------------------------------------------------------------------------------------------
+
+void Sessions::flush(Exchange& exchange) {
+  if (exchange.connection == nullptr) {
+    exchange.pending.clear();
+    return;
+  }
+  Connection& connection = *exchange.connection;
+  exchange.start_stream();
+  exchange.frame_pending();
+  switch (send(connection, exchange)) {
+    case SendResult::Failed:
+      return feed(connection, ConnEvent::PeerGone);
+    case SendResult::Blocked:
+      schedule(connection, options_.body_timeout);
+      return set_interest(connection);
+    case SendResult::Complete:
+      return;
+  }
+}
+
+void Sessions::flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback) {
+  flush(exchange);
+  if (exchange.connection == nullptr) return callback(false);
+  if (exchange.unsent() == 0) return callback(true);
+  exchange.flush_callback = std::move(callback);
+}
+
+void Sessions::fail_callbacks(Exchange& exchange) {
+  const auto body = std::exchange(exchange.body_callback, nullptr);
+  const auto flushed = std::exchange(exchange.flush_callback, nullptr);
+  if (body) return body(std::nullopt);
+  if (flushed) flushed(false);
+}
+
+// The response cannot be completed: the client must not take what it has for the whole.
+void Sessions::abort(Connection& connection, Completion why) {
+  connection.exchange->completion = why;
+  mark_incomplete(connection);
+  feed(connection, ConnEvent::TimedOut);
+}
+
+void Sessions::mark_incomplete(Connection& connection) {
+  const Exchange& exchange = *connection.exchange;
+  if (!exchange.head_sent || exchange.framing != BodyFraming::UntilClose) return;
+  // Where the end of the body is the end of the connection, only a reset tells the two apart.
+  const ::linger reset{1, 0};
+  ::setsockopt(connection.fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+bool Sessions::must_close(const Exchange& exchange) const {
+  const std::size_t limit = options_.requests_per_connection;
+  return draining_ || (limit != 0 && exchange.connection != nullptr &&
+                       exchange.connection->machine.requests >= limit);
+}
+
+std::string_view Sessions::http_date() {
+  const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (second != date_second_) {
+    date_second_ = second;
+    date_.clear();
+    append_http_date(date_, second);
+  }
+  return date_;
+}
+
+std::string& Sessions::request_id(Exchange& exchange) {
+  if (!exchange.request_id.empty()) return exchange.request_id;
+  if (exchange.head_parsed && !exchange.parser.head().request_id.empty()) {
+    exchange.request_id = exchange.parser.head().request_id;
+    return exchange.request_id;
+  }
+  constexpr char kHex[] = "0123456789abcdef";
+  const std::uint64_t parts[] = {id_seed_, ++id_count_};
+  for (const std::uint64_t part : parts) {
+    for (int shift = 60; shift >= 0; shift -= 4) exchange.request_id += kHex[(part >> shift) & 15];
+  }
+  return exchange.request_id;
+}
+
+std::string_view Sessions::remote_address(const Exchange& exchange) {
+  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
+                                        : std::string_view{};
+}
+
+// The one place where a request is counted and logged, whichever way it ended.
+void Sessions::log(Exchange& exchange, const Connection& connection) {
+  exchange.logged = true;
+  ++stats_.requests;
+  if (exchange.status >= 500) ++stats_.responses_5xx;
+  if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
+  if (!log_.enabled()) return;
+  const TimePoint now = Clock::now();
+  const auto wall = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
+  AccessRecord record;
+  record.logged_at = wall;
+  record.start_at = wall - took;
+  record.response_time = took;
+  if (exchange.head_parsed) {
+    const RequestHead& head = exchange.parser.head();
+    record.protocol = head.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    record.http_method = head.method;
+    record.url = head.target;
+    record.http_host = head.host;
+    record.http_user_agent = head.user_agent;
+    record.http_referer = head.referer;
+  }
+  record.http_status_code = exchange.status;
+  record.request_size = exchange.request_size;
+  record.response_size = exchange.response_size;
+  record.bytes_received = exchange.bytes_received;
+  record.bytes_sent = exchange.bytes_sent;
+  record.remote_ipaddr = connection.peer.ip(address_text_);
+  record.remote_port = connection.peer.port();
+  record.request_id = request_id(exchange);
+  record.listener = *connection.listener;
+  record.conn_id = {identity_.generation, identity_.worker, connection.number};
+  record.conn_requests = connection.machine.requests;
+  record.pid = pid_;
+  record.worker = identity_.worker;
+  record.generation = identity_.generation;
+  record.draining = draining_;
+  record.completion = exchange.completion;
+  record.fields = exchange.log_fields();
+  log_.write(record);
+}
+
+}  // namespace holdfast::worker

@@ -1,0 +1,38 @@
+#include "worker/io/peer_address.hpp"
+
+#include <arpa/inet.h>
+#include <cstring>
+#include <netinet/in.h>
+
+namespace holdfast::worker {
+
+PeerAddress PeerAddress::from(const sockaddr_storage& address) {
+  PeerAddress peer;
+  if (address.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof v4);
+    peer.family_ = Family::V4;
+    peer.port_ = ntohs(v4.sin_port);
+    std::memcpy(peer.bytes_.data(), &v4.sin_addr, 4);
+  } else if (address.ss_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof v6);
+    peer.port_ = ntohs(v6.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+      peer.family_ = Family::V4;
+      std::memcpy(peer.bytes_.data(), v6.sin6_addr.s6_addr + 12, 4);
+    } else {
+      peer.family_ = Family::V6;
+      std::memcpy(peer.bytes_.data(), &v6.sin6_addr, 16);
+    }
+  }
+  return peer;
+}
+
+std::string_view PeerAddress::ip(Text& text) const {
+  if (family_ == Family::Unix) return "unix:";
+  return ::inet_ntop(family_ == Family::V4 ? AF_INET : AF_INET6, bytes_.data(), text.data(),
+                     text.size());
+}
+
+}  // namespace holdfast::worker

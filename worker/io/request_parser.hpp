@@ -1,0 +1,79 @@
+// One request at a time out of a connection's bytes: the head that scan_head accepted, then the
+// body, de-chunked, through Beast's basic_parser. A reusable object that owns only its table of
+// fields: once warm, a request costs no allocation. It neither reads nor keeps bytes; everything it
+// hands out points into the caller's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "worker/core/head_scan.hpp"
+
+namespace holdfast::worker {
+
+struct ParsedField {
+  std::string_view name;
+  std::string_view value;  // without the white space around it
+};
+
+// Refers to a callable taking a std::string_view; valid for the call it is passed to.
+class BodySink {
+ public:
+  template <typename F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, BodySink>) BodySink(F&& callable)
+      : target_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
+        call_([](void* target, std::string_view piece) {
+          (*static_cast<std::remove_reference_t<F>*>(target))(piece);
+        }) {}
+  void operator()(std::string_view piece) const { call_(target_, piece); }
+
+ private:
+  void* target_;
+  void (*call_)(void*, std::string_view);
+};
+
+class RequestParser {
+ public:
+  RequestParser();
+  RequestParser(RequestParser&&) noexcept;
+  RequestParser& operator=(RequestParser&&) noexcept;
+  ~RequestParser();
+
+  // `head` is exactly one head that scan_head accepted, without what it skipped. head() and
+  // fields() point into it: it must stay where it is until the request ends. Returns 0, or the
+  // status to reject with.
+  int parse_head(std::string_view head, const HeadLimits& limits);
+
+  const RequestHead& head() const;
+  std::span<const ParsedField> fields() const;  // in the order received; never trailers
+
+  struct BodyStep {
+    std::size_t consumed = 0;  // these bytes are done with
+    int reject_status = 0;     // 400: bad chunking, the connection must close; 0: fine so far
+    bool done = false;         // the body ends here; the next byte belongs to the next request
+  };
+
+  // REQUIRES: parse_head returned 0. Feeds body bytes and passes pieces of the body, without
+  // chunk framing, to `sink`; they point into `bytes`. What was not consumed must come again at the
+  // front of the next call, with more behind it: a chunk's header is read only when it is whole.
+  // The rest stays below kMaxChunkOverhead, or the body is rejected. Trailers are read over.
+  BodyStep feed_body(std::string_view bytes, BodySink sink);
+
+  bool body_done() const;  // true at once for a request without a body
+
+  // Forgets the request; the views handed out end here. parse_head() does it by itself.
+  void reset();
+
+ private:
+  class Reader;  // the basic_parser
+  std::unique_ptr<Reader> reader_;
+};
+
+// The largest chunk header, last chunk with its trailers, and sum of a request's chunk extensions.
+inline constexpr std::size_t kMaxChunkOverhead = 8 * 1024;
+
+}  // namespace holdfast::worker

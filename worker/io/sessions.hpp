@@ -1,0 +1,165 @@
+// The HTTP server over accepted connections: reads requests, calls handlers, sends responses, keeps
+// time, drains. It performs what the connection machine decides. http_input.cpp reads,
+// http_output.cpp answers, sessions.cpp keeps the connections. One thread, that of the io_context.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "holdfast/worker/options.hpp"
+#include "shared/core/control_message.hpp"
+#include "worker/io/access_log.hpp"
+#include "worker/io/connection.hpp"
+#include "worker/io/exchange.hpp"
+#include "worker/io/poller.hpp"
+
+namespace holdfast::worker {
+
+class Sessions {
+ public:
+  // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
+  // is left running. All references must outlive this.
+  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
+           AccessLog& log, std::function<void()> on_gone);
+  ~Sessions();
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
+
+  Poller& poller() { return poller_; }
+  void set_identity(Identity identity) { identity_ = identity; }
+  Identity identity() const { return identity_; }
+
+  void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
+
+  // From now on every response says close, and connections leave as their state allows. Later calls
+  // may shorten graces.
+  void begin_drain(Millis new_grace, Millis idle_grace);
+  bool draining() const { return draining_; }
+  // The deadline struck: what is left is ended and logged as cut.
+  void cut_all();
+
+  std::size_t size() const { return open_ + orphaned_handlers_; }  // what a drain waits for
+  Stats stats() const;
+  Drained drained() const { return drained_; }
+  std::size_t connections() const { return open_; }
+  // Called when a connection was closed while accepting is paused for want of room.
+  std::function<void()> on_room;
+
+  // For Exchange, Request and ResponseWriter
+  // ---------------------------------------------------------------------------
+  void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
+  void flush(Exchange& exchange);
+  void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
+  bool must_close(const Exchange& exchange) const;
+  std::string_view http_date();
+  std::string& request_id(Exchange& exchange);
+  std::string_view remote_address(const Exchange& exchange);
+  const HeadLimits& head_limits() const { return head_limits_; }
+
+  // For Connection
+  void on_poll(Connection& connection, std::uint32_t events);
+
+ private:
+  enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
+  enum class SendResult { Complete, Blocked, Failed };
+  struct Input {
+    std::string_view rest;  // received, not consumed
+    bool stored;            // it is the end of Exchange::in, not of the scratch buffer
+  };
+
+  // sessions.cpp: the connections and their machine
+  void feed(Connection& connection, ConnEvent event);
+  void start_grace(Connection& connection);
+  void probe(Connection& connection);
+  void half_close(Connection& connection, bool quiet);
+  void linger(Connection& connection);
+  void close(Connection& connection);
+  void cut(Connection& connection, Completion why);
+  void on_timer(Connection& connection);
+  void time_out_request(Connection& connection);
+  void schedule(Connection& connection, Millis after);
+  void arm_wheel();
+  void sweep();
+  void set_interest(Connection& connection);
+  void collect();
+  void announce_if_gone();
+  Exchange& begin_exchange(Connection& connection);
+  void detach_exchange(Connection& connection);
+  void release(Exchange& exchange);
+
+  // http_input.cpp
+  void read(Connection& connection);
+  void end_of_input(Connection& connection);
+  void on_bytes(Connection& connection, std::string_view fresh);
+  void keep(Exchange& exchange, Input& input);
+  Step advance(Connection& connection, Input& input);
+  Step begin_request(Connection& connection, std::string_view head, Input& input);
+  Step collect_body(Connection& connection, std::string_view& rest);
+  Step run_plain(Connection& connection, std::string_view head);
+  Step run_stream(Connection& connection, Input& input);
+  Step after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error,
+                          bool finished);
+  Step reject(Connection& connection, int status, const char* reason,
+              Completion why = Completion::Rejected);
+  void deliver_body(Connection& connection, std::string_view fresh);
+  void send_continue(Exchange& exchange);
+
+  // http_output.cpp
+  void handler_done(Exchange& exchange, std::exception_ptr error);
+  Step respond(Connection& connection);
+  Step finish_request(Connection& connection);
+  void continue_sending(Connection& connection);
+  SendResult send(Connection& connection, Exchange& exchange);
+  void fail_callbacks(Exchange& exchange);
+  void drop_orphan(Exchange& exchange);
+  void abort(Connection& connection, Completion why);
+  void mark_incomplete(Connection& connection);
+  void log(Exchange& exchange, const Connection& connection);
+
+  boost::asio::io_context& io_;
+  const Options& options_;
+  const Selector& selector_;
+  AccessLog& log_;
+  std::function<void()> on_gone_;
+  Poller poller_;
+  TimerWheel wheel_;
+  boost::asio::steady_timer wheel_timer_;
+  std::optional<TimePoint> wheel_armed_;
+  HeadLimits head_limits_;
+  Identity identity_;
+  std::uint64_t pid_;
+
+  Connection* first_ = nullptr;  // of all open connections, newest first
+  std::size_t open_ = 0;
+  std::uint64_t accepted_ = 0;
+  std::vector<std::unique_ptr<Connection>>
+      closed_;  // freed after the batch of events in which they closed
+  std::vector<std::unique_ptr<Exchange>> exchanges_;  // all; an exchange knows its place here
+  std::vector<Exchange*> idle_exchanges_;             // those that are free
+  std::size_t orphaned_handlers_ = 0;                 // their clients left
+
+  bool draining_ = false;
+  Millis new_grace_{0};
+  Millis idle_grace_{0};
+  Connection* sweep_at_ = nullptr;
+  bool gone_posted_ = false;
+  bool shutting_down_ = false;
+
+  Stats stats_;
+  Drained drained_;
+  std::string date_;
+  std::chrono::sys_seconds date_second_{};
+  std::uint64_t id_seed_ = 0;
+  std::uint64_t id_count_ = 0;
+  PeerAddress::Text address_text_{};
+  std::vector<char> scratch_;
+};
+
+}  // namespace holdfast::worker
