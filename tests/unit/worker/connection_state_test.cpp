@@ -1,0 +1,174 @@
+#include "worker/core/connection_state.hpp"
+
+#include <array>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace holdfast::worker {
+namespace {
+
+constexpr std::array kStates{ConnState::New,      ConnState::Active,    ConnState::Idle,
+                             ConnState::Hijacked, ConnState::Lingering, ConnState::Closed};
+constexpr std::array kEvents{ConnEvent::BytesArrived,   ConnEvent::ResponseReusable,
+                             ConnEvent::ResponseFinal,  ConnEvent::HijackTaken,
+                             ConnEvent::HijackReleased, ConnEvent::Quiet,
+                             ConnEvent::TimedOut,       ConnEvent::PeerGone,
+                             ConnEvent::DrainBegan,     ConnEvent::DrainExpired};
+
+template <typename Law>
+void for_every_pair(Law law) {
+  for (const ConnState state : kStates) {
+    for (const bool draining : {false, true}) {
+      for (const ConnEvent event : kEvents) {
+        SCOPED_TRACE(testing::Message() << "state " << int(state) << " draining " << draining
+                                        << " event " << int(event));
+        const ConnMachine before{.state = state, .draining = draining, .requests = 7};
+        law(before, event, step(before, event));
+      }
+    }
+  }
+}
+
+// The whole table, as docs/states.md prints it: rows are events, columns New Active Idle Hijacked
+// Lingering.
+TEST(ConnectionStateTest, EveryPairOfStateAndEventHasItsCell) {
+  struct Cell {
+    ConnState next;
+    ConnEffect effect;
+  };
+  using S = ConnState;
+  using E = ConnEffect;
+  const std::array<std::array<Cell, 5>, 10> table{{
+      {{{S::Active, E::None},
+        {S::Active, E::None},
+        {S::Active, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None}}},
+      {{{S::New, E::None},
+        {S::Idle, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None}}},
+      {{{S::New, E::None},
+        {S::Lingering, E::HalfClose},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None}}},
+      {{{S::New, E::None},
+        {S::Hijacked, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None}}},
+      {{{S::New, E::None},
+        {S::Active, E::None},
+        {S::Idle, E::None},
+        {S::Lingering, E::HalfClose},
+        {S::Lingering, E::None}}},
+      {{{S::Lingering, E::HalfClose},
+        {S::Active, E::None},
+        {S::Lingering, E::HalfClose},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None}}},
+      {{{S::New, E::Probe},
+        {S::Closed, E::Abort},
+        {S::Idle, E::Probe},
+        {S::Hijacked, E::None},
+        {S::Closed, E::Close}}},
+      {{{S::Closed, E::Close},
+        {S::Closed, E::Close},
+        {S::Closed, E::Close},
+        {S::Closed, E::Close},
+        {S::Closed, E::Close}}},
+      {{{S::New, E::StartGrace},
+        {S::Active, E::None},
+        {S::Idle, E::StartGrace},
+        {S::Hijacked, E::TellHijacker},
+        {S::Lingering, E::None}}},
+      {{{S::Closed, E::Abort},
+        {S::Closed, E::Abort},
+        {S::Closed, E::Abort},
+        {S::Closed, E::Abort},
+        {S::Closed, E::Close}}},
+  }};
+  for (std::size_t e = 0; e < kEvents.size(); ++e) {
+    for (std::size_t s = 0; s < 5; ++s) {
+      const ConnStep got = step({.state = kStates[s]}, kEvents[e]);
+      EXPECT_EQ(got.next.state, table[e][s].next) << "event " << e << " state " << s;
+      EXPECT_EQ(got.effect, table[e][s].effect) << "event " << e << " state " << s;
+    }
+  }
+}
+
+TEST(ConnectionStateTest, ClosedAbsorbsEverything) {
+  for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
+    if (before.state != ConnState::Closed) return;
+    EXPECT_EQ(got.next, before);
+    EXPECT_EQ(got.effect, ConnEffect::None);
+  });
+}
+
+TEST(ConnectionStateTest, AHandlerNeverRunsOnAConnectionChosenForClose) {
+  const ConnStep got = step({.state = ConnState::Lingering}, ConnEvent::BytesArrived);
+  EXPECT_EQ(got.next.state, ConnState::Lingering);
+  EXPECT_EQ(got.next.requests, 0U);
+}
+
+TEST(ConnectionStateTest, WhileDrainingEveryEntryIntoIdleStartsItsGrace) {
+  for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
+    if (before.state != ConnState::Idle && got.next.state == ConnState::Idle && got.next.draining) {
+      EXPECT_EQ(got.effect, ConnEffect::StartGrace);
+    }
+  });
+}
+
+TEST(ConnectionStateTest, IdleAndNewAreProbedBeforeTheyAreClosed) {
+  for (const ConnState state : {ConnState::New, ConnState::Idle}) {
+    const ConnStep timed_out = step({.state = state, .draining = true}, ConnEvent::TimedOut);
+    EXPECT_EQ(timed_out.effect, ConnEffect::Probe);
+    EXPECT_EQ(timed_out.next.state, state);
+    EXPECT_EQ(step(timed_out.next, ConnEvent::BytesArrived).next.state, ConnState::Active);
+    EXPECT_EQ(step(timed_out.next, ConnEvent::Quiet).effect, ConnEffect::HalfClose);
+  }
+}
+
+TEST(ConnectionStateTest, DrainExpiredAlwaysCloses) {
+  for_every_pair([](const ConnMachine&, ConnEvent event, const ConnStep& got) {
+    if (event == ConnEvent::DrainExpired) EXPECT_EQ(got.next.state, ConnState::Closed);
+  });
+}
+
+TEST(ConnectionStateTest, OnlyAnActiveConnectionIsEverAborted) {
+  for_every_pair([](const ConnMachine& before, ConnEvent event, const ConnStep& got) {
+    if (got.effect == ConnEffect::Abort && event != ConnEvent::DrainExpired) {
+      EXPECT_EQ(before.state, ConnState::Active);
+    }
+  });
+}
+
+TEST(ConnectionStateTest, DrainingIsNeverForgottenAndRequestsNeverFall) {
+  for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
+    EXPECT_GE(got.next.requests, before.requests);
+    if (before.draining) EXPECT_TRUE(got.next.draining);
+  });
+}
+
+TEST(ConnectionStateTest, RandomLivesEndClosedAndAreClosedOnce) {
+  std::mt19937 random(20261122);
+  for (int life = 0; life < 100'000; ++life) {
+    ConnMachine machine;
+    int closes = 0;
+    for (int i = 0; i < 20; ++i) {
+      const auto event =
+          kEvents[std::uniform_int_distribution<std::size_t>(0, kEvents.size() - 1)(random)];
+      const auto [next, effect] = step(machine, event);
+      closes += effect == ConnEffect::Close || effect == ConnEffect::Abort ? 1 : 0;
+      ASSERT_EQ(closes, next.state == ConnState::Closed ? 1 : 0)
+          << "life " << life << " step " << i;
+      machine = next;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::worker

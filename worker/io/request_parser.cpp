@@ -1,0 +1,222 @@
+#include "worker/io/request_parser.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include "worker/core/head_reader.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::string_view;
+using boost::system::error_code;
+
+std::string_view view(string_view text) { return {text.data(), text.size()}; }
+
+// No chunk of a body that goes on is shorter: "0", CRLF, CRLF. Beast 1.81 asserts that it never
+// sees less behind a last chunk that it has read in part.
+constexpr std::size_t kShortestChunk = 5;
+
+constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
+constexpr std::string_view kBehindSize = "\r; \t";
+constexpr std::size_t kNowhere = std::string_view::npos;
+
+// True when the line of a chunk's size that `rest` begins with, so far as it is there, is broken.
+// Beast 1.81 lets a quoted string of an extension hold any byte and run over the line's end, and
+// waits for the end of the trailers before it looks at what follows a size of 0; RFC 9112, 7.1.1.
+bool broken_chunk_line(std::string_view rest, bool behind_chunk) {
+  const std::size_t digits = behind_chunk ? 2 : 0;
+  const std::size_t behind = std::min(rest.find_first_not_of(kHexDigits, digits), rest.size());
+  if (behind == digits || (behind < rest.size() && kBehindSize.find(rest[behind]) == kNowhere))
+    return true;
+  bool quoted = false;
+  bool escaped = false;
+  for (std::size_t i = behind; i < rest.size(); ++i) {
+    const char c = rest[i];
+    if (c == '\r') return quoted || (i + 1 < rest.size() && rest[i + 1] != '\n');
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return true;
+    if (escaped) {
+      escaped = false;
+    } else if (quoted && c == '\\') {
+      escaped = true;
+    } else if (c == '"') {
+      quoted = !quoted;
+    }
+  }
+  return false;
+}
+
+// One message. basic_parser cannot be used for a second one.
+class Message final : public http::basic_parser<true> {
+ public:
+  Message(std::vector<ParsedField>& fields, HeadReader& head) : fields_(fields), head_(head) {
+    eager(false);
+    header_limit(std::numeric_limits<std::uint32_t>::max());  // scan_head has the limits
+    body_limit(boost::none);                                  // and the server this one
+  }
+
+  std::uint16_t status() const { return status_; }
+  void take_pieces(const BodySink* sink) { sink_ = sink; }
+  bool between_chunks() const { return chunk_left_ == 0; }
+  bool behind_chunk() const { return chunks_begun_; }
+  std::size_t extensions() const { return extensions_; }
+
+ private:
+  void refuse(HeadFault fault, error_code& failed) {
+    if (!fault) return;
+    status_ = fault.status;
+    failed = http::error::bad_field;
+  }
+
+  void on_request_impl(http::verb, string_view method, string_view target, int version,
+                       error_code& failed) override {
+    refuse(head_.request_line(view(method), view(target), static_cast<std::uint8_t>(version - 10)),
+           failed);
+  }
+
+  void on_field_impl(http::field, string_view name, string_view value,
+                     error_code& failed) override {
+    if (head_is_done_) return;  // a trailer
+    fields_.push_back({view(name), view(value)});
+    refuse(head_.field(view(name), view(value)), failed);
+  }
+
+  void on_header_impl(error_code& failed) override {
+    head_is_done_ = true;
+    refuse(head_.finish(), failed);
+  }
+
+  std::size_t on_body_impl(string_view piece, error_code&) override {
+    if (!piece.empty()) (*sink_)(view(piece));
+    return piece.size();
+  }
+
+  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code&) override {
+    chunks_begun_ = true;
+    chunk_left_ = size;
+    extensions_ += extensions.size();
+  }
+
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view piece, error_code&) override {
+    if (!piece.empty()) (*sink_)(view(piece));
+    chunk_left_ -= piece.size();
+    return piece.size();
+  }
+
+  void on_response_impl(int, string_view, int, error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  void on_finish_impl(error_code&) override {}
+
+  std::vector<ParsedField>& fields_;
+  HeadReader& head_;
+  const BodySink* sink_ = nullptr;
+  std::uint64_t chunk_left_ = 0;
+  std::size_t extensions_ = 0;
+  std::uint16_t status_ = 400;
+  bool head_is_done_ = false;
+  bool chunks_begun_ = false;
+};
+
+}  // namespace
+
+class RequestParser::Reader {
+ public:
+  int parse_head(std::string_view head, const HeadLimits& limits) {
+    reset();
+    message_.emplace(fields_, head_);
+    error_code failed;
+    const std::size_t size = message_->put(boost::asio::buffer(head.data(), head.size()), failed);
+    if (failed) return message_->status();
+    if (size != head.size() || fields_.size() > limits.max_fields) return 400;
+    // Two readings of the framing would be a way to smuggle.
+    const RequestHead& read = head_.head();
+    const auto length = message_->content_length();
+    if (read.chunked != message_->chunked() || read.has_length != length.has_value() ||
+        (length && *length != read.content_length)) {
+      return 400;
+    }
+    return 0;
+  }
+
+  BodyStep feed_body(std::string_view bytes, const BodySink& sink) {
+    assert(message_ && message_->is_header_done());
+    BodyStep step;
+    message_->take_pieces(&sink);
+    // Beast remembers how far it looked into the bytes that it left.
+    if (bytes.size() >= left_) step = feed(bytes);
+    message_->take_pieces(nullptr);
+    return step;
+  }
+
+  void reset() {
+    message_.reset();
+    fields_.clear();
+    head_ = HeadReader();
+    left_ = 0;
+  }
+
+  bool body_done() const { return message_ && message_->is_done(); }
+  const RequestHead& head() const { return head_.head(); }
+  std::span<const ParsedField> fields() const { return fields_; }
+
+ private:
+  BodyStep feed(std::string_view bytes) {
+    BodyStep step;
+    const bool chunked = message_->chunked();
+    while (!message_->is_done() && step.consumed < bytes.size()) {
+      const std::string_view rest = bytes.substr(step.consumed);
+      const bool framing = chunked && message_->between_chunks();
+      if (framing && rest.size() < kShortestChunk) break;
+      if (framing && broken_chunk_line(rest, message_->behind_chunk())) {
+        step.reject_status = 400;
+        return step;
+      }
+      error_code failed;
+      const std::size_t size = message_->put(boost::asio::buffer(rest.data(), rest.size()), failed);
+      const bool more = failed == http::error::need_more;
+      // The same bound for a header that came at once as for one that trickles in.
+      if ((failed && !more) || (framing && (more ? rest.size() : size) > kMaxChunkOverhead) ||
+          message_->extensions() > kMaxChunkOverhead) {
+        step.reject_status = 400;
+        return step;
+      }
+      step.consumed += size;
+      if (more) break;
+    }
+    left_ = bytes.size() - step.consumed;
+    step.done = message_->is_done();
+    if (step.done) left_ = 0;
+    return step;
+  }
+
+  std::vector<ParsedField> fields_;
+  HeadReader head_;
+  std::optional<Message> message_;
+  std::size_t left_ = 0;  // bytes that the last step left to come again
+};
+
+RequestParser::RequestParser() : reader_(std::make_unique<Reader>()) {}
+RequestParser::RequestParser(RequestParser&&) noexcept = default;
+RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
+RequestParser::~RequestParser() = default;
+
+int RequestParser::parse_head(std::string_view head, const HeadLimits& limits) {
+  return reader_->parse_head(head, limits);
+}
+const RequestHead& RequestParser::head() const { return reader_->head(); }
+std::span<const ParsedField> RequestParser::fields() const { return reader_->fields(); }
+RequestParser::BodyStep RequestParser::feed_body(std::string_view bytes, BodySink sink) {
+  return reader_->feed_body(bytes, sink);
+}
+bool RequestParser::body_done() const { return reader_->body_done(); }
+void RequestParser::reset() { reader_->reset(); }
+
+}  // namespace holdfast::worker
