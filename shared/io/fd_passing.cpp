@@ -63,7 +63,10 @@ Result<Datagram> receive_datagram(int socket, std::size_t max_bytes) {
   ssize_t n = 0;
   do {
     n = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  } while (n < 0 && errno == EINTR);
+    // ECONNRESET comes once, when the peer died with our messages unread, and before the messages
+    // that it sent itself; those count (unix(7) does not say so; the kernel's unix_release_sock
+    // does).
+  } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (n < 0) {
     if (errno == EAGAIN) return Datagram{};
     return errno_error("receive a message", errno);

@@ -1,0 +1,22 @@
+// The command line of the holdfast program. Parses and checks, does nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shared/core/exit_code.hpp"
+#include "supervisor/core/options.hpp"
+
+namespace holdfast::supervisor {
+
+struct CommandLine {
+  enum class Action { Run, Print, Fail };
+  Action action = Action::Fail;
+  Options options;                  // when Run
+  std::string text;                 // when Print: help or version; when Fail: the one line why
+  ExitCode code = ExitCode::Usage;  // when Fail
+};
+
+CommandLine parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,132 @@
+// The decision: which workers exist, which generation serves, and what happens next. A pure value;
+// the supervisor owns one and replaces it at each event. `now` is an argument, nothing here fails,
+// and every state that waits has a deadline in `wake_at`. docs/states.md has the table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/core/exit_code.hpp"
+#include "shared/core/ids.hpp"
+#include "shared/core/time.hpp"
+#include "supervisor/core/fleet_action.hpp"
+#include "supervisor/core/fleet_event.hpp"
+#include "supervisor/core/fleet_policy.hpp"
+#include "supervisor/core/respawn_policy.hpp"
+
+namespace holdfast::supervisor {
+
+enum class WorkerPhase : std::uint8_t {
+  Starting,     // a process; says nothing useful yet
+  Ready,        // prepared, holds its listeners, accepts nothing
+  Opening,      // told to accept
+  Accepting,    //
+  Pausing,      // told to pause
+  Paused,       //
+  Draining,     // told to drain, or began by itself
+  Terminating,  // got SIGTERM, because it never accepted anything
+  Killed        // got SIGKILL
+};
+
+std::string_view to_string(WorkerPhase phase);
+
+struct Worker {
+  WorkerId id;
+  GenerationId generation;
+  WorkerPhase phase = WorkerPhase::Starting;
+  TimePoint started_at{};
+  std::optional<TimePoint> ready_at = {};
+  std::optional<TimePoint> deadline = {};  // of its phase
+  std::optional<TimePoint> end_by = {};    // one of exit and EOF has come, the other is awaited
+  std::optional<ExitStatus> exited = {};
+  bool channel_closed = false;
+  bool welcomed = false;
+  bool leaving = false;          // its end is no crash: it was asked to go, or said that it goes
+  bool takes_the_queue = false;  // in a full stop: accepts until it is told to close its listeners
+  bool listeners_closed = false;
+  std::uint64_t connections = 0;  // by its last stats
+  std::uint64_t in_flight = 0;
+  bool operator==(const Worker&) const = default;
+};
+
+enum class ReloadPhase : std::uint8_t { Preparing, Starting, Opening, Pausing };
+
+std::string_view to_string(ReloadPhase phase);
+
+// The generation that is being brought up; the first one is a candidate too, with none to replace.
+struct Candidate {
+  GenerationId id;
+  ReloadPhase phase = ReloadPhase::Preparing;
+  std::size_t workers = 1;
+  TimePoint began_at{};
+  TimePoint deadline{};
+  bool operator==(const Candidate&) const = default;
+};
+
+struct DrainTotals {
+  std::uint64_t served = 0;
+  std::uint64_t handed_off = 0;
+  std::uint64_t closed_idle = 0;
+  std::uint64_t cut = 0;
+  std::uint64_t killed = 0;
+  bool operator==(const DrainTotals&) const = default;
+};
+
+// A generation that serves no more, until its last worker is gone.
+struct Retired {
+  GenerationId id;
+  TimePoint since{};
+  std::uint64_t workers = 0;
+  DrainTotals totals;
+  bool operator==(const Retired&) const = default;
+};
+
+enum class StopPhase : std::uint8_t { EmptyingQueues, ClosingListeners, Leaving };
+
+struct Stop {
+  StopPhase phase = StopPhase::EmptyingQueues;
+  ExitCode code = ExitCode::Ok;
+  std::string cause;
+  bool requested = false;  // by the operator; else the fleet stops because it cannot go on
+  bool at_once = false;    // a second request
+  TimePoint began_at{};
+  std::optional<TimePoint> deadline = {};
+  std::optional<TimePoint> check_at = {};
+  std::uint64_t queued = 0;
+  std::uint64_t half_open = 0;
+  bool operator==(const Stop&) const = default;
+};
+
+struct Fleet {
+  FleetPolicy policy;
+  std::size_t wanted = 1;       // workers of the serving generation; TTIN and TTOU change it
+  std::vector<Worker> workers;  // every live process, oldest first
+  std::optional<GenerationId> serving;
+  std::optional<Candidate> candidate;
+  std::vector<Retired> retired;
+  std::optional<GenerationId> rolling_back;  // failed; its predecessor is accepting again soon
+  bool reload_pending = false;               // any number of HUPs
+  bool wait_reported = false;
+  RespawnHistory history;
+  std::vector<TimePoint> vacancies;  // when replacements are due
+  std::optional<Stop> stop;
+  DrainTotals totals;
+  GenerationId next_generation{1};
+  WorkerId next_worker{1};
+  std::optional<TimePoint> wake_at;
+  bool finished = false;  // Exit was said
+  bool operator==(const Fleet&) const = default;
+};
+
+Fleet make_fleet(const FleetPolicy& policy);
+
+struct FleetStep {
+  Fleet next;
+  std::vector<FleetAction> actions;
+};
+
+FleetStep step(Fleet fleet, const FleetEvent& event, TimePoint now);
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,74 @@
+// Everything that the fleet can ask of io, in the imperative. Performing one never feeds an event
+// back before the whole list is done.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "shared/core/control_message.hpp"
+#include "shared/core/exit_code.hpp"
+#include "shared/core/ids.hpp"
+#include "shared/core/time.hpp"
+#include "supervisor/core/report.hpp"
+
+namespace holdfast::supervisor {
+
+// Find the generation's command now; answered by GenerationPrepared or GenerationRefused.
+struct PrepareGeneration {
+  GenerationId generation;
+};
+struct ForgetGeneration {  // no worker of it will be started any more
+  GenerationId generation;
+};
+struct StartWorker {
+  WorkerId worker;
+  GenerationId generation;
+};
+struct WelcomeWorker {
+  WorkerId worker;
+  int protocol = 1;
+};
+struct TellAccept {
+  WorkerId worker;
+};
+struct TellPause {
+  WorkerId worker;
+};
+struct TellDrain {
+  WorkerId worker;
+  DrainReason reason = DrainReason::Reload;
+  Millis stop_timeout{};
+};
+struct TellCloseListeners {
+  WorkerId worker;
+};
+struct TerminateWorker {  // SIGTERM
+  WorkerId worker;
+};
+struct KillWorker {  // SIGKILL to its whole process group
+  WorkerId worker;
+};
+struct ReleaseWorker {  // it is gone: free what is kept for it
+  WorkerId worker;
+};
+// Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
+struct CloseTheDoor {};
+struct MeasureQueues {};    // answered by QueuesMeasured
+struct ShutListeners {};    // the supervisor's own, for good
+struct AnnounceServing {};  // the first generation accepts: write the pid file
+struct WakeAt {             // nothing: no timer
+  std::optional<TimePoint> when;
+};
+struct Exit {
+  ExitCode code = ExitCode::Ok;
+  std::string cause;  // what the operator reads behind "holdfast: "; empty when all is well
+};
+
+using FleetAction =
+    std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
+                 TellPause, TellDrain, TellCloseListeners, TerminateWorker, KillWorker,
+                 ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners, AnnounceServing, Report,
+                 WakeAt, Exit>;
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,127 @@
+// How workers end: an exit and the channel's EOF, in either order, and what follows for the
+// generation.
+#include <algorithm>
+
+#include "supervisor/core/fleet_turn.hpp"
+
+namespace holdfast::supervisor {
+
+void FleetTurn::on(const WorkerNotStarted& event) {
+  Worker* worker = find(event.worker);
+  if (worker == nullptr) return;
+  act(failure("worker_not_started")
+          .with("generation", worker->generation.value)
+          .with("worker", worker->id.value)
+          .with("reason", event.cause));
+  // There is no process to reap and no channel to read.
+  const bool candidate = is_candidate(*worker);
+  const bool fails = candidate && !first_start() && !worker->leaving;
+  worker->leaving = worker->leaving || fails;
+  const Worker gone = *worker;
+  std::erase_if(fleet_.workers, [&](const Worker& other) { return other.id == gone.id; });
+  if (fails) return fail_candidate(event.cause);
+  account(gone);
+}
+
+// It cannot be talked with, so it cannot be drained.
+void FleetTurn::misbehaved(Worker& worker, const std::string& reason) {
+  if (worker.phase == WorkerPhase::Killed) return;
+  const WorkerId id = worker.id;
+  kill(worker, reason);
+  if (is_candidate(worker) && !first_start() && !worker.leaving) fail_candidate(reason, find(id));
+}
+
+void FleetTurn::on(const WorkerBrokeProtocol& event) {
+  Worker* worker = find(event.worker);
+  if (worker == nullptr) return;
+  worker->channel_closed = true;
+  if (worker->exited) return finish(event.worker);
+  misbehaved(*worker, event.cause);
+}
+
+void FleetTurn::on(const ChannelClosed& event) {
+  Worker* worker = find(event.worker);
+  if (worker == nullptr) return;
+  worker->channel_closed = true;
+  if (worker->exited) return finish(event.worker);
+  if (worker->phase != WorkerPhase::Killed) worker->end_by = now_ + kEndTogether;
+}
+
+// The kernel may report the death before the last message was read, and that message (`drained`)
+// counts.
+void FleetTurn::on(const WorkerExited& event) {
+  Worker* worker = find(event.worker);
+  if (worker == nullptr || worker->exited) return;
+  worker->exited = event.status;
+  if (worker->channel_closed) return finish(event.worker);
+  // Somebody else may hold the channel's other end: a child that the worker forked.
+  worker->end_by = now_ + kEndTogether;
+  worker->deadline.reset();
+}
+
+void FleetTurn::finish(WorkerId id) {
+  const Worker worker = *find(id);
+  const bool clean = worker.exited && !worker.exited->signal && worker.exited->code == 0;
+  Report ended = worker.leaving && clean ? report("worker_exited") : warning("worker_exited");
+  ended.about(id).with("phase", std::string(to_string(worker.phase)));
+  if (worker.exited) with_status(ended, *worker.exited);
+  if (!worker.leaving) ended.with_stderr_tail = true;
+  act(std::move(ended));
+  // The verdict needs the worker's last lines, so it is released after it.
+  if (is_candidate(worker) && !first_start() && !worker.leaving && !fleet_.stop) {
+    fail_candidate("a worker of the candidate exited", find(id));
+  }
+  std::erase_if(fleet_.workers, [&](const Worker& other) { return other.id == id; });
+  act(ReleaseWorker{id});
+  account(worker);
+}
+
+// What a worker's end means for its generation.
+void FleetTurn::account(const Worker& worker) {
+  if (worker.phase == WorkerPhase::Killed) {
+    fleet_.totals.killed += 1;
+    fleet_.totals.cut += worker.in_flight;
+  }
+  for (Retired& retired : fleet_.retired) {
+    if (retired.id != worker.generation) continue;
+    if (worker.phase == WorkerPhase::Killed) {
+      retired.totals.killed += 1;
+      retired.totals.cut += worker.in_flight;
+    }
+    if (count(retired.id) > 0) break;
+    const DrainTotals& totals = retired.totals;
+    act((totals.cut + totals.killed == 0 ? report("generation_drained")
+                                         : warning("generation_drained"))
+            .with("generation", retired.id.value)
+            .with("workers", retired.workers)
+            .with("served", totals.served)
+            .with("handed_off", totals.handed_off)
+            .with("closed_idle", totals.closed_idle)
+            .with("cut", totals.cut)
+            .with("killed", totals.killed)
+            .with("drain_ms", millis_between(retired.since, now_)));
+    std::erase_if(fleet_.retired, [&](const Retired& other) { return other.id == retired.id; });
+    break;
+  }
+  if (fleet_.stop) return;
+  if (!worker.leaving && (serves(worker) || is_candidate(worker))) replace(worker);
+  advance_candidate();
+}
+
+// A vacancy in the serving generation, or in the first one that still starts.
+void FleetTurn::replace(const Worker& worker) {
+  std::optional<Clock::duration> ready_for;
+  if (worker.ready_at) ready_for = now_ - *worker.ready_at;
+  // A worker that says it leaves is replaced at once; one that says so as soon as it is ready is a
+  // loop and waits like a crash.
+  const bool by_itself = worker.leaving && ready_for && *ready_for >= std::chrono::seconds(1);
+  const Millis delay = by_itself ? Millis{0} : fleet_.history.died(ready_for);
+  fleet_.vacancies.push_back(now_ + delay);
+  if (delay > Millis{0}) {
+    act(warning("respawn_delayed")
+            .with("generation", worker.generation.value)
+            .with("delay_ms", static_cast<std::uint64_t>(delay.count())));
+  }
+}
+
+}  // namespace holdfast::supervisor

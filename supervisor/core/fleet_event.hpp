@@ -1,0 +1,91 @@
+// Everything that can happen to the fleet, in the past tense. io makes these and decides nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "shared/core/control_message.hpp"
+#include "shared/core/ids.hpp"
+
+namespace holdfast::supervisor {
+
+// How a process ended: by a signal, or with a code.
+struct ExitStatus {
+  std::optional<int> signal = {};
+  int code = 0;
+  bool operator==(const ExitStatus&) const = default;
+};
+
+struct Started {};          // the supervisor is up: its listeners are bound
+struct ReloadRequested {};  // HUP
+struct StopRequested {};    // TERM, INT, QUIT
+struct ScaleRequested {     // TTIN, TTOU
+  int delta = 1;
+};
+struct GenerationPrepared {  // its command was found
+  GenerationId generation;
+};
+struct GenerationRefused {  // nothing was started
+  GenerationId generation;
+  std::string cause;  // "cannot run ./service: No such file or directory"
+};
+struct WorkerNotStarted {  // fork or exec failed; there is no process
+  WorkerId worker;
+  std::string cause;
+};
+struct WorkerGreeted {  // hello
+  WorkerId worker;
+  ProtocolRange protocol;
+};
+struct WorkerBecameReady {
+  WorkerId worker;
+};
+struct WorkerAccepted {  // it says `accepting`
+  WorkerId worker;
+};
+struct WorkerPaused {
+  WorkerId worker;
+};
+struct WorkerBeganDrain {  // also unasked
+  WorkerId worker;
+  DrainReason reason = DrainReason::Operator;
+};
+struct WorkerClosedListeners {
+  WorkerId worker;
+};
+struct WorkerDrained {
+  WorkerId worker;
+  Drained counts;
+};
+struct WorkerLoadChanged {  // stats
+  WorkerId worker;
+  std::uint64_t connections = 0;
+  std::uint64_t in_flight = 0;
+};
+struct WorkerBrokeProtocol {  // garbage on the channel; it is not listened to again
+  WorkerId worker;
+  std::string cause;
+};
+struct ChannelClosed {  // EOF
+  WorkerId worker;
+};
+struct WorkerExited {
+  WorkerId worker;
+  ExitStatus status;
+};
+struct QueuesMeasured {         // the answer to MeasureQueues
+  std::uint64_t queued = 0;     // connections that wait to be accepted
+  std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK (SYN_RECV)
+};
+struct TimerFired {};
+
+using FleetEvent =
+    std::variant<Started, ReloadRequested, StopRequested, ScaleRequested, GenerationPrepared,
+                 GenerationRefused, WorkerNotStarted, WorkerGreeted, WorkerBecameReady,
+                 WorkerAccepted, WorkerPaused, WorkerBeganDrain, WorkerClosedListeners,
+                 WorkerDrained, WorkerLoadChanged, WorkerBrokeProtocol, ChannelClosed, WorkerExited,
+                 QueuesMeasured, TimerFired>;
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,36 @@
+// What the operator decided about the fleet: how many workers, and how long each wait may take.
+// Pure data; supervisor/core/options.hpp argues each default.
+#pragma once
+
+#include <cstddef>
+
+#include "shared/core/time.hpp"
+
+namespace holdfast::supervisor {
+
+struct FleetPolicy {
+  std::size_t workers = 1;
+  Millis ready_timeout{60'000};
+  Millis pause_timeout{2'000};
+  Millis stop_timeout{60'000};
+  Millis kill_timeout{10'000};
+  Millis syn_wait{500};
+  unsigned give_up = 10;
+  std::size_t max_old_generations = 4;
+  bool operator==(const FleetPolicy&) const = default;
+};
+
+// How many workers `scale up` may reach: a held-down key must not fork the machine to death.
+inline constexpr std::size_t kMaxWorkers = 1'024;
+
+// A worker whose channel ended must end too, and the other way round.
+inline constexpr Millis kEndTogether{1'000};
+// SIGKILL takes effect when the kernel returns to user space; a process stuck in the kernel (a dead
+// disk, NFS) never does, and a stop must not wait for it for ever.
+inline constexpr Millis kKillTakesEffect{5'000};
+// Closing a descriptor is quick; a worker that does not answer in this time is stuck.
+inline constexpr Millis kListenersClosedWithin{2'000};
+// How often a stop looks at the accept queues. Workers empty them in well under a millisecond.
+inline constexpr Millis kQueueCheckEvery{2};
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,183 @@
+// A reload: prepare, start, open, pause the old, commit; or fail and roll back. The first start
+// goes the same way, with nobody to pause and nothing to roll back to.
+#include <algorithm>
+
+#include "shared/core/duration.hpp"
+#include "supervisor/core/fleet_turn.hpp"
+
+namespace holdfast::supervisor {
+
+void FleetTurn::on(const Started&) {
+  if (!fleet_.serving && !fleet_.candidate && !fleet_.stop) open_candidate();
+}
+
+// Any number of requests during a reload become one more: the last one's files are what counts.
+void FleetTurn::on(const ReloadRequested&) {
+  if (fleet_.stop) return;
+  if (fleet_.candidate && !fleet_.reload_pending) act(report("reload_queued"));
+  fleet_.reload_pending = true;
+}
+
+void FleetTurn::open_candidate() {
+  const GenerationId id = fleet_.next_generation;
+  fleet_.next_generation = id.next();
+  fleet_.candidate = Candidate{id, ReloadPhase::Preparing, fleet_.wanted, now_,
+                               now_ + fleet_.policy.ready_timeout};
+  if (fleet_.serving) act(report("reload_started").with("generation", id.value));
+  act(PrepareGeneration{id});
+}
+
+void FleetTurn::on(const GenerationPrepared& event) {
+  const bool awaited = fleet_.candidate && fleet_.candidate->id == event.generation &&
+                       fleet_.candidate->phase == ReloadPhase::Preparing;
+  if (!awaited) {
+    // The answer came after the deadline or a stop. The serving generation was prepared long ago.
+    const bool in_use = fleet_.serving == event.generation ||
+                        (fleet_.candidate && fleet_.candidate->id == event.generation);
+    if (!in_use) act(ForgetGeneration{event.generation});
+    return;
+  }
+  fleet_.candidate->phase = ReloadPhase::Starting;
+  for (std::size_t i = 0; i < fleet_.candidate->workers; ++i) start_worker(event.generation);
+}
+
+void FleetTurn::on(const GenerationRefused& event) {
+  const bool awaited = fleet_.candidate && fleet_.candidate->id == event.generation &&
+                       fleet_.candidate->phase == ReloadPhase::Preparing;
+  if (!awaited) return;
+  if (fleet_.serving) return fail_candidate(event.cause);
+  act(failure("start_failed")
+          .with("generation", event.generation.value)
+          .with("reason", event.cause));
+  begin_stop(ExitCode::BadConfiguration, event.cause);
+}
+
+// Called whenever a worker of the candidate got further.
+void FleetTurn::advance_candidate() {
+  if (!fleet_.candidate || fleet_.stop) return;
+  Candidate& candidate = *fleet_.candidate;
+  std::size_t prepared = 0;
+  std::size_t accepting = 0;
+  for (const Worker& worker : fleet_.workers) {
+    if (!is_candidate(worker)) continue;
+    prepared += worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
+                worker.phase == WorkerPhase::Accepting;
+    accepting += worker.phase == WorkerPhase::Accepting;
+  }
+  // In a first start a worker that died while the others opened is replaced, so some may accept
+  // already when the last one gets ready.
+  if ((candidate.phase == ReloadPhase::Starting || candidate.phase == ReloadPhase::Opening) &&
+      prepared == candidate.workers) {
+    candidate.phase = ReloadPhase::Opening;
+    for (Worker& worker : fleet_.workers) {
+      if (is_candidate(worker) && worker.phase == WorkerPhase::Ready) accept(worker);
+    }
+  }
+  if (candidate.phase == ReloadPhase::Opening && accepting == candidate.workers) {
+    pause_the_serving();
+  }
+  if (fleet_.candidate && candidate.phase == ReloadPhase::Pausing) {
+    const bool awaited = std::ranges::any_of(fleet_.workers, [&](const Worker& worker) {
+      return serves(worker) && worker.phase == WorkerPhase::Pausing && !worker.exited;
+    });
+    if (!awaited) commit();
+  }
+}
+
+void FleetTurn::pause_the_serving() {
+  fleet_.candidate->phase = ReloadPhase::Pausing;
+  fleet_.candidate->deadline = now_ + fleet_.policy.pause_timeout;
+  for (Worker& worker : fleet_.workers) {
+    if (!serves(worker) || worker.exited) continue;
+    if (worker.phase != WorkerPhase::Accepting && worker.phase != WorkerPhase::Opening) continue;
+    act(TellPause{worker.id});
+    worker.phase = WorkerPhase::Pausing;
+    worker.deadline.reset();  // the candidate's deadline covers it
+  }
+}
+
+void FleetTurn::commit() {
+  const Candidate candidate = *fleet_.candidate;
+  const std::optional<GenerationId> old = fleet_.serving;
+  fleet_.candidate.reset();
+  fleet_.serving = candidate.id;
+  fleet_.vacancies.clear();
+  fleet_.history = {};
+  const std::uint64_t took = millis_between(candidate.began_at, now_);
+  if (!old) {
+    act(report("serving").with("generation", candidate.id.value).with("ready_ms", took));
+    act(AnnounceServing{});
+    return;
+  }
+  act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
+  retire(*old);
+  for (Worker& worker : fleet_.workers) {
+    if (worker.generation != *old || worker.exited) continue;
+    switch (worker.phase) {
+      case WorkerPhase::Starting:
+        terminate(worker);
+        break;
+      case WorkerPhase::Ready:
+      case WorkerPhase::Opening:
+      case WorkerPhase::Accepting:
+      case WorkerPhase::Pausing:
+      case WorkerPhase::Paused:
+        drain(worker, DrainReason::Reload);
+        break;
+      case WorkerPhase::Draining:
+      case WorkerPhase::Terminating:
+      case WorkerPhase::Killed:
+        break;
+    }
+  }
+  act(ForgetGeneration{*old});
+}
+
+// From here on the generation's end is accounted; its last worker's exit closes the account.
+void FleetTurn::retire(GenerationId generation) {
+  const std::size_t workers = count(generation);
+  if (workers > 0) fleet_.retired.push_back({generation, now_, workers, {}});
+}
+
+void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit) {
+  const Candidate candidate = *fleet_.candidate;
+  Report verdict = failure("reload_failed")
+                       .with("generation", candidate.id.value)
+                       .with("phase", std::string(to_string(candidate.phase)))
+                       .with("reason", reason);
+  if (culprit != nullptr) {
+    verdict.about(culprit->id).with_stderr_tail = true;
+    if (culprit->exited) with_status(verdict, *culprit->exited);
+  }
+  act(std::move(verdict));
+  fleet_.candidate.reset();
+  fleet_.rolling_back = candidate.id;
+  bool somebody_left = false;
+  for (Worker& worker : fleet_.workers) {
+    if (!serves(worker) || worker.leaving || worker.exited) continue;
+    if (worker.phase == WorkerPhase::Killed) continue;
+    somebody_left = true;
+    if (worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Pausing ||
+        worker.phase == WorkerPhase::Paused) {
+      accept(worker);
+    }
+  }
+  retire(candidate.id);
+  for (Worker& worker : fleet_.workers) {
+    if (worker.generation != candidate.id) continue;
+    if (worker.exited) {
+      worker.leaving = true;
+    } else if (worker.phase == WorkerPhase::Opening || worker.phase == WorkerPhase::Accepting) {
+      drain(worker, DrainReason::Rollback);
+    } else if (worker.phase == WorkerPhase::Starting || worker.phase == WorkerPhase::Ready) {
+      terminate(worker);
+    } else {
+      worker.leaving = true;
+    }
+  }
+  act(ForgetGeneration{candidate.id});
+  // Nobody serves: the back-off protects the machine from a loop, not the clients from an outage.
+  if (!somebody_left) std::ranges::fill(fleet_.vacancies, now_);
+}
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,122 @@
+// The full stop: nobody new comes, who waits in the queue is served, workers drain, the listeners
+// go, and when the last worker is gone so is the supervisor.
+#include <algorithm>
+
+#include "supervisor/core/fleet_turn.hpp"
+
+namespace holdfast::supervisor {
+
+void FleetTurn::on(const StopRequested&) {
+  if (!fleet_.stop) begin_stop(ExitCode::Ok, {});
+  if (!std::exchange(fleet_.stop->requested, true)) return;
+  if (std::exchange(fleet_.stop->at_once, true)) return;
+  act(warning("stopping_at_once").with("workers", std::uint64_t{fleet_.workers.size()}));
+  for (Worker& worker : fleet_.workers) {
+    if (worker.phase != WorkerPhase::Killed && !worker.exited) kill(worker, "stop at once");
+  }
+  if (fleet_.stop->phase != StopPhase::Leaving) shut_listeners();
+}
+
+void FleetTurn::begin_stop(ExitCode code, std::string cause) {
+  act(report("stopping").with("workers", std::uint64_t{fleet_.workers.size()}));
+  if (fleet_.candidate && fleet_.serving) {
+    act(warning("reload_failed")
+            .with("generation", fleet_.candidate->id.value)
+            .with("phase", std::string(to_string(fleet_.candidate->phase)))
+            .with("reason", std::string("the supervisor stops")));
+  }
+  fleet_.candidate.reset();
+  fleet_.rolling_back.reset();
+  fleet_.reload_pending = false;
+  fleet_.vacancies.clear();
+  Stop stop;
+  stop.code = code;
+  stop.cause = std::move(cause);
+  stop.began_at = now_;
+  fleet_.stop = std::move(stop);
+
+  const auto can_accept = [](const Worker& worker) {
+    if (worker.exited) return false;
+    return worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
+           worker.phase == WorkerPhase::Accepting || worker.phase == WorkerPhase::Pausing ||
+           worker.phase == WorkerPhase::Paused;
+  };
+  const bool somebody_accepts = std::ranges::any_of(fleet_.workers, can_accept);
+  // Before anybody drains: a client that comes between the two would be accepted by nobody.
+  act(CloseTheDoor{});
+  for (Worker& worker : fleet_.workers) {
+    if (can_accept(worker)) {
+      if (worker.phase != WorkerPhase::Opening && worker.phase != WorkerPhase::Accepting) {
+        accept(worker);
+      }
+      worker.takes_the_queue = true;
+      worker.deadline.reset();
+      drain(worker, DrainReason::Shutdown);
+    } else if (worker.phase == WorkerPhase::Draining && !worker.exited) {
+      drain(worker, DrainReason::Shutdown);
+    } else if (worker.phase == WorkerPhase::Starting && !worker.exited) {
+      terminate(worker);
+    }
+  }
+  if (!somebody_accepts) return shut_listeners();
+  fleet_.stop->deadline = now_ + fleet_.policy.syn_wait;
+  fleet_.stop->check_at = now_ + kQueueCheckEvery;
+  act(MeasureQueues{});
+}
+
+// The wait for half-open handshakes is `syn_wait` in all. Connections in the queue are complete for
+// their clients, so the wait for them goes on as long as workers take them.
+void FleetTurn::on(const QueuesMeasured& event) {
+  if (!fleet_.stop || fleet_.stop->phase != StopPhase::EmptyingQueues) return;
+  Stop& stop = *fleet_.stop;
+  if (event.queued == 0 && event.half_open == 0) return close_worker_listeners();
+  if (event.queued < stop.queued) stop.deadline = now_ + fleet_.policy.syn_wait;
+  stop.queued = event.queued;
+  stop.half_open = event.half_open;
+}
+
+void FleetTurn::close_worker_listeners() {
+  fleet_.stop->phase = StopPhase::ClosingListeners;
+  fleet_.stop->check_at.reset();
+  fleet_.stop->deadline = now_ + kListenersClosedWithin;
+  for (const Worker& worker : fleet_.workers) {
+    if (worker.takes_the_queue && !worker.exited) act(TellCloseListeners{worker.id});
+  }
+}
+
+void FleetTurn::on(const WorkerClosedListeners& event) {
+  if (Worker* worker = find(event.worker)) worker->listeners_closed = true;
+}
+
+void FleetTurn::shut_listeners() {
+  fleet_.stop->phase = StopPhase::Leaving;
+  fleet_.stop->check_at.reset();
+  fleet_.stop->deadline.reset();
+  act(ShutListeners{});
+}
+
+void FleetTurn::advance_stop() {
+  Stop& stop = *fleet_.stop;
+  const auto holds_listeners = [](const Worker& worker) {
+    return worker.takes_the_queue && !worker.listeners_closed && !worker.exited &&
+           !worker.channel_closed && worker.phase == WorkerPhase::Draining;
+  };
+  if (stop.phase != StopPhase::Leaving && std::ranges::none_of(fleet_.workers, holds_listeners)) {
+    shut_listeners();
+  }
+  if (!fleet_.workers.empty() || stop.phase != StopPhase::Leaving) return;
+  const DrainTotals& totals = fleet_.totals;
+  const bool clean = totals.cut + totals.killed == 0 && stop.code == ExitCode::Ok;
+  act((clean ? report("stopped") : warning("stopped"))
+          .with("exit_code", std::int64_t{to_int(stop.code)})
+          .with("served", totals.served)
+          .with("closed_idle", totals.closed_idle)
+          .with("cut", totals.cut)
+          .with("killed", totals.killed)
+          .with("stop_ms", millis_between(stop.began_at, now_)));
+  act(WakeAt{});
+  act(Exit{stop.code, stop.cause});
+  fleet_.finished = true;
+}
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,111 @@
+// One step of the fleet in the making: the value that becomes `next` and the actions so far.
+// Internal to fleet*.cpp; lives for one call of step(). Handlers are one overload of on() an event;
+// settle() then does what follows from the new state whatever the event was.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "supervisor/core/fleet.hpp"
+
+namespace holdfast::supervisor {
+
+class FleetTurn {
+ public:
+  FleetTurn(Fleet& fleet, TimePoint now) : fleet_(fleet), now_(now) {}
+
+  // fleet_reload.cpp
+  void on(const Started& event);
+  void on(const ReloadRequested& event);
+  void on(const GenerationPrepared& event);
+  void on(const GenerationRefused& event);
+  // fleet_stop.cpp
+  void on(const StopRequested& event);
+  void on(const QueuesMeasured& event);
+  void on(const WorkerClosedListeners& event);
+  // fleet_workers.cpp
+  void on(const ScaleRequested& event);
+  void on(const WorkerGreeted& event);
+  void on(const WorkerBecameReady& event);
+  void on(const WorkerAccepted& event);
+  void on(const WorkerPaused& event);
+  void on(const WorkerBeganDrain& event);
+  void on(const WorkerDrained& event);
+  void on(const WorkerLoadChanged& event);
+  // fleet_ends.cpp
+  void on(const WorkerNotStarted& event);
+  void on(const WorkerBrokeProtocol& event);
+  void on(const ChannelClosed& event);
+  void on(const WorkerExited& event);
+  // fleet_deadlines.cpp
+  void on(const TimerFired& event);
+
+  void settle();
+  std::vector<FleetAction> take_actions() { return std::move(actions_); }
+
+ private:
+  void act(FleetAction action) { actions_.push_back(std::move(action)); }
+
+  Worker* find(WorkerId id);
+  bool serves(const Worker& worker) const;        // of the serving generation
+  bool is_candidate(const Worker& worker) const;  // of the candidate
+  bool first_start() const { return !fleet_.serving && fleet_.candidate; }
+  std::size_t count(GenerationId generation) const;
+  bool pausing() const {
+    return fleet_.candidate && fleet_.candidate->phase == ReloadPhase::Pausing;
+  }
+
+  // fleet_workers.cpp: one worker
+  void start_worker(GenerationId generation);
+  void accept(Worker& worker);
+  void drain(Worker& worker, DrainReason reason);
+  void terminate(Worker& worker);
+  void kill(Worker& worker, const std::string& reason);
+  void scale_down();
+
+  // fleet_reload.cpp
+  void open_candidate();
+  void advance_candidate();
+  void pause_the_serving();
+  void commit();
+  void fail_candidate(const std::string& reason, const Worker* culprit = nullptr);
+  void retire(GenerationId generation);
+
+  // fleet_ends.cpp
+  void misbehaved(Worker& worker, const std::string& reason);
+  void finish(WorkerId id);
+  void replace(const Worker& worker);
+  void account(const Worker& worker);
+
+  // fleet_stop.cpp
+  void begin_stop(ExitCode code, std::string cause);
+  void close_worker_listeners();
+  void shut_listeners();
+  void advance_stop();
+
+  // fleet_deadlines.cpp
+  void strike(WorkerId id);
+  void strike_candidate();
+  void strike_stop();
+
+  // fleet.cpp: what follows
+  void announce_rollback(bool superseded);
+  void give_up_if_hopeless();
+  void match_size();
+  void fill_vacancies();
+  void open_pending_reload();
+  void arm();
+
+  Fleet& fleet_;
+  const TimePoint now_;
+  std::vector<FleetAction> actions_;
+};
+
+// Adds how the worker ended: exit_code or signal.
+Report& with_status(Report& report, const ExitStatus& status);
+
+std::uint64_t millis_between(TimePoint from, TimePoint to);
+
+}  // namespace holdfast::supervisor

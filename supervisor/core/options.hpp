@@ -1,0 +1,49 @@
+// Every option of `holdfast run`, with its default and the reason for it. Filled by
+// supervisor/cli, read by the rest; pure data. docs/options.md shows the same table.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/core/listen_address.hpp"
+#include "shared/core/time.hpp"
+#include "supervisor/core/fleet_policy.hpp"
+
+namespace holdfast::supervisor {
+
+struct Options {
+  // Client commands find a supervisor by name; most hosts run one.
+  std::string name = "default";
+
+  std::vector<ListenerSpec> listeners;  // at least one
+
+  // workers: 1. One process is one thread, and the operator knows better than the number of CPUs
+  //   how much memory each may take; `auto` is the number of CPUs that this process may use.
+  // ready_timeout: 60s. Services that warm caches take tens of seconds; traffic goes on meanwhile.
+  // pause_timeout: 2s. Pausing is one epoll_ctl(2); a worker that is late must not hold a deploy.
+  // stop_timeout: 60s. Longer than nearly all requests, shorter than an operator's patience.
+  // kill_timeout: 10s. After stop_timeout a worker only cuts and flushes its log; and the sum stays
+  //   below the 90s after which systemd kills everything (systemd.service(5), TimeoutStopSec).
+  // syn_wait: 500ms. Two slow round trips; a handshake that takes longer is retried by its client.
+  // give_up: 10 deaths in a row take half a minute with the back-off: no accident any more.
+  // max_old_generations: 4. Each one costs its memory while long requests last.
+  FleetPolicy fleet;
+
+  // Unset: what the worker was compiled with.
+  std::optional<Millis> new_grace;
+  std::optional<Millis> idle_grace;
+  std::optional<Millis> orphan_timeout;
+
+  // Standard output is what container platforms collect; events and worker output go to stderr.
+  std::string access_log = "stdout";
+
+  // The logical working directory, as the operator typed it: a deploy that turns a symlink in it is
+  // seen by the next reload. Empty: $PWD if it names the same directory as ".", else that.
+  std::string cwd;
+
+  std::string pid_file;  // empty: none
+  std::vector<std::string> command;
+};
+
+}  // namespace holdfast::supervisor

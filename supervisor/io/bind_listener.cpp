@@ -1,0 +1,181 @@
+#include "supervisor/io/bind_listener.hpp"
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shared/core/overloaded.hpp"
+#include "supervisor/io/socket_holders.hpp"
+
+namespace holdfast::supervisor {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+SocketAddress inet_address(const TcpAddress& tcp) {
+  SocketAddress address;
+  if (tcp.host.find(':') != std::string::npos || tcp.host.empty()) {
+    auto* six = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(tcp.port);
+    if (!tcp.host.empty()) ::inet_pton(AF_INET6, tcp.host.c_str(), &six->sin6_addr);
+    address.size = sizeof *six;
+  } else {
+    auto* four = reinterpret_cast<sockaddr_in*>(&address.storage);
+    four->sin_family = AF_INET;
+    four->sin_port = htons(tcp.port);
+    ::inet_pton(AF_INET, tcp.host.c_str(), &four->sin_addr);
+    address.size = sizeof *four;
+  }
+  return address;
+}
+
+// A leading '@' stands for the NUL byte of the abstract namespace (unix(7)).
+SocketAddress unix_address(const UnixAddress& local) {
+  SocketAddress address;
+  auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
+  un->sun_family = AF_UNIX;
+  std::memcpy(un->sun_path, local.path.data(), local.path.size());
+  if (local.abstract()) un->sun_path[0] = '\0';
+  const std::size_t terminator = local.abstract() ? 0 : 1;
+  address.size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + local.path.size() + terminator);
+  return address;
+}
+
+Result<UniqueFd> open_socket(int family, const std::string& name) {
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno_error("bind " + name, errno);
+  return fd;
+}
+
+void set_flag(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+Result<UniqueFd> bind_inet(const TcpAddress& tcp, const std::string& name) {
+  const SocketAddress address = inet_address(tcp);
+  HOLDFAST_ASSIGN(UniqueFd fd, open_socket(address.storage.ss_family, name));
+  set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.storage.ss_family == AF_INET6) {
+    // Said both ways, because the default is a sysctl (net.ipv6.bindv6only).
+    set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, tcp.host.empty() ? 0 : 1);
+  }
+  if (::bind(fd.get(), address.get(), address.size) != 0) {
+    return errno_error("bind " + name, errno);
+  }
+  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + name, errno);
+  return fd;
+}
+
+Result<Listener> bind_tcp(const std::string& name, const TcpAddress& tcp) {
+  const std::string shown = to_string(ListenAddress{tcp});
+  auto fd = bind_inet(tcp, shown);
+  if (!fd && tcp.host.empty() &&
+      (fd.error().code == EAFNOSUPPORT || fd.error().code == EADDRNOTAVAIL)) {
+    fd = bind_inet({"0.0.0.0", tcp.port}, shown);  // a machine without IPv6
+  }
+  if (!fd) {
+    Error error = fd.error();
+    if (error.code == EADDRINUSE) {
+      const std::string holders = holders_of_port(tcp.port);
+      if (!holders.empty()) error.message += ", " + holders;
+    }
+    return error;
+  }
+  SocketAddress bound;
+  bound.size = sizeof bound.storage;
+  if (::getsockname(fd->get(), bound.get(), &bound.size) != 0) {
+    return errno_error("read the port of " + shown, errno);
+  }
+  // The port is at the same place in both families.
+  const auto port = ntohs(reinterpret_cast<const sockaddr_in*>(&bound.storage)->sin_port);
+  Listener listener;
+  listener.info = {name, to_string(ListenAddress{TcpAddress{tcp.host, port}})};
+  listener.fd = std::move(*fd);
+  listener.port = port;
+  return listener;
+}
+
+// A socket file that nobody listens on any more is removed. Everything else stays: a live server's
+// socket, or a file that somebody typed by mistake.
+Result<void> clear_stale(const UnixAddress& local, const SocketAddress& address,
+                         const std::string& shown) {
+  struct stat info {};
+  if (::lstat(local.path.c_str(), &info) != 0) return {};
+  if (!S_ISSOCK(info.st_mode)) return plain_error("bind " + shown, "a file is there, no socket");
+  HOLDFAST_ASSIGN(const UniqueFd probe, open_socket(AF_UNIX, shown));
+  if (::connect(probe.get(), address.get(), address.size) == 0 || errno != ECONNREFUSED) {
+    return errno_error("bind " + shown, EADDRINUSE);
+  }
+  return unlink_own_socket(local.path, info.st_dev, info.st_ino);
+}
+
+Result<void> give_to_owner(const UnixAddress& local, const std::string& shown) {
+  uid_t user = static_cast<uid_t>(-1);
+  gid_t group = static_cast<gid_t>(-1);
+  if (!local.user.empty()) {
+    const passwd* entry = ::getpwnam(local.user.c_str());
+    if (entry == nullptr) return plain_error("bind " + shown, "no user " + local.user);
+    user = entry->pw_uid;
+  }
+  if (!local.group.empty()) {
+    const struct group* entry = ::getgrnam(local.group.c_str());
+    if (entry == nullptr) return plain_error("bind " + shown, "no group " + local.group);
+    group = entry->gr_gid;
+  }
+  if (::lchown(local.path.c_str(), user, group) != 0) {
+    return errno_error("give " + shown + " to its owner", errno);
+  }
+  return {};
+}
+
+Result<Listener> bind_unix(const std::string& name, const UnixAddress& local) {
+  const std::string shown = to_string(ListenAddress{local});
+  const SocketAddress address = unix_address(local);
+  if (!local.abstract()) HOLDFAST_TRY(clear_stale(local, address, shown));
+  HOLDFAST_ASSIGN(UniqueFd fd, open_socket(AF_UNIX, shown));
+  // The mode is right from birth: with chmod(2) alone others could connect for a moment.
+  const mode_t old_mask = local.mode ? ::umask(~*local.mode & 0777) : 0;
+  const int bound = ::bind(fd.get(), address.get(), address.size);
+  const int error = errno;
+  if (local.mode) ::umask(old_mask);
+  if (bound != 0) return errno_error("bind " + shown, error);
+  Listener listener;
+  if (!local.abstract()) {
+    struct stat info {};
+    if (::lstat(local.path.c_str(), &info) != 0) return errno_error("bind " + shown, errno);
+    listener.path = local.path;
+    listener.device = info.st_dev;
+    listener.inode = info.st_ino;
+    if (!local.user.empty() || !local.group.empty()) HOLDFAST_TRY(give_to_owner(local, shown));
+  }
+  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + shown, errno);
+  listener.info = {name, shown};
+  listener.fd = std::move(fd);
+  return listener;
+}
+
+}  // namespace
+
+Result<Listener> bind_listener(const ListenerSpec& spec) {
+  return std::visit(
+      overloaded{[&](const TcpAddress& tcp) { return bind_tcp(spec.name, tcp); },
+                 [&](const UnixAddress& local) { return bind_unix(spec.name, local); }},
+      spec.address);
+}
+
+}  // namespace holdfast::supervisor

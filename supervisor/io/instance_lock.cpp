@@ -1,0 +1,78 @@
+#include "supervisor/io/instance_lock.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/io/syscall.hpp"
+
+namespace holdfast::supervisor {
+namespace {
+
+Result<void> make_private(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return errno_error("create " + folder, errno);
+  }
+  struct stat info {};
+  if (::lstat(folder.c_str(), &info) != 0) return errno_error("use " + folder, errno);
+  // In a directory that all may write to, somebody else may have made it first.
+  if (!S_ISDIR(info.st_mode)) return plain_error("use " + folder, "it is not a directory");
+  if (info.st_uid != ::geteuid()) return plain_error("use " + folder, "it belongs to another user");
+  if ((info.st_mode & 022) != 0) return plain_error("use " + folder, "others may write to it");
+  return {};
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string holder_of(int file) {
+  std::array<char, 32> text{};
+  const ssize_t size = ::pread(file, text.data(), text.size() - 1, 0);
+  std::string pid(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  if (const std::size_t end = pid.find('\n'); end != std::string::npos) pid.resize(end);
+  return pid.empty() ? "a live supervisor" : "the supervisor with pid " + pid;
+}
+
+}  // namespace
+
+Result<std::string> runtime_directory() {
+  std::string folder;
+  if (::geteuid() == 0) {
+    folder = "/run/holdfast";
+  } else if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty()) {
+    folder = runtime + "/holdfast";
+  } else {
+    const std::string temporary = environment("TMPDIR");
+    folder = (temporary.empty() ? "/tmp" : temporary) + "/holdfast-" + std::to_string(::geteuid());
+  }
+  HOLDFAST_TRY(make_private(folder));
+  return {boost::system::in_place_value, folder};
+}
+
+Result<InstanceLock> lock_instance(const std::string& name) {
+  const auto folder = runtime_directory();
+  if (!folder) return InstanceLock{{}, folder.error().message};
+  auto file = open_file(*folder + "/" + name + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (!file) return InstanceLock{{}, file.error().message};
+  if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return InstanceLock{{}, errno_error("lock the name " + name, errno).message};
+    }
+    return plain_error("run as '" + name + "'",
+                       "the name is held by " + holder_of(file->get()) + "; choose another --name");
+  }
+  // For the message above; the lock is what counts, so a write that fails changes nothing.
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file->get(), 0) == 0 && ::pwrite(file->get(), pid.data(), pid.size(), 0) < 0) {
+    return InstanceLock{std::move(*file), {}};
+  }
+  return InstanceLock{std::move(*file), {}};
+}
+
+}  // namespace holdfast::supervisor

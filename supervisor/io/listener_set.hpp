@@ -1,0 +1,60 @@
+// The listening sockets: bound once, held for life, given to workers as duplicates. Only this
+// closes them for good, and only at a full stop: shutdown(2) on a listening socket stops it for
+// every process that shares it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "shared/core/control_message.hpp"
+#include "shared/core/listen_address.hpp"
+#include "shared/core/result.hpp"
+#include "shared/io/unique_fd.hpp"
+
+namespace holdfast::supervisor {
+
+// Connections that wait to be accepted cost the kernel little and a refused client much; the kernel
+// lowers it to net.core.somaxconn (4096 since Linux 5.4).
+inline constexpr int kBacklog = 4096;
+
+struct Listener {
+  ListenerInfo info;  // with the real port
+  UniqueFd fd;
+  std::uint16_t port = 0;  // 0: a Unix socket
+  std::string path;        // of a Unix socket in the file system
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+
+class ListenerSet {
+ public:
+  // All or none: on failure what was bound is closed again.
+  static Result<ListenerSet> open(const std::vector<ListenerSpec>& specs);
+
+  std::vector<ListenerInfo> infos() const;
+  Result<std::vector<UniqueFd>> duplicates() const;
+
+  // Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
+  // Returns what could not be done, for the log; the stop goes on.
+  std::vector<Error> close_the_door();
+
+  struct Queues {
+    std::uint64_t queued = 0;     // wait to be accepted
+    std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK
+  };
+  Queues measure() const;
+
+  // shutdown(2) and close(2), so that a stray copy refuses clients instead of letting them hang.
+  void shut();
+
+ private:
+  std::vector<Listener> listeners_;
+};
+
+// Removes `path` if it still is the socket that was bound there; a successor's socket is left
+// alone. Call it before the socket is closed: afterwards a successor can get the same inode.
+Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode);
+
+}  // namespace holdfast::supervisor

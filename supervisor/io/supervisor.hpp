@@ -1,0 +1,87 @@
+// The shell around the fleet: signals, channels, exits and one timer become events; actions become
+// system calls. feed() is the only door into the decision, and perform() never calls it: answers
+// are posted. One io_context, one thread. Never dies of what a worker, a file or a client does.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "shared/core/exit_code.hpp"
+#include "shared/core/ids.hpp"
+#include "shared/io/unique_fd.hpp"
+#include "supervisor/core/fleet.hpp"
+#include "supervisor/core/options.hpp"
+#include "supervisor/io/event_log.hpp"
+#include "supervisor/io/launch_plan.hpp"
+#include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/process_launcher.hpp"
+#include "supervisor/io/signals.hpp"
+#include "supervisor/io/worker_process.hpp"
+
+namespace holdfast::supervisor {
+
+class Supervisor {
+ public:
+  struct Ended {
+    ExitCode code = ExitCode::Ok;
+    std::string cause;  // "cannot <verb> <object>: <cause>", empty when all is well
+  };
+
+  // `options.cwd` is the logical directory; `access_log` is empty when it is off.
+  Supervisor(Options options, ListenerSet listeners, UniqueFd access_log, Signals& signals);
+  ~Supervisor();
+
+  // Returns when the last worker is gone.
+  Ended run();
+
+ private:
+  void feed(const FleetEvent& event);
+  void answer(FleetEvent event);  // feeds it later
+
+  void perform(const PrepareGeneration& action);
+  void perform(const ForgetGeneration& action);
+  void perform(const StartWorker& action);
+  void perform(const WelcomeWorker& action);
+  void perform(const TellAccept& action);
+  void perform(const TellPause& action);
+  void perform(const TellDrain& action);
+  void perform(const TellCloseListeners& action);
+  void perform(const TerminateWorker& action);
+  void perform(const KillWorker& action);
+  void perform(const ReleaseWorker& action);
+  void perform(const CloseTheDoor& action);
+  void perform(const MeasureQueues& action);
+  void perform(const ShutListeners& action);
+  void perform(const AnnounceServing& action);
+  void perform(const Report& report);
+  void perform(const WakeAt& action);
+  void perform(const Exit& action);
+
+  Result<void> launch(const StartWorker& action);
+  void received(WorkerId worker, const ControlMessage& message);
+  void on_signal(const ReceivedSignal& signal);
+  void reopen_logs();
+  void report_start();
+  void tell(WorkerId worker, const ControlMessage& message);
+  WorkerProcess* find(WorkerId worker);
+
+  Options options_;
+  boost::asio::io_context io_{1};  // one thread: Asio leaves out its locks
+  EventLog events_;
+  ListenerSet listeners_;
+  UniqueFd access_log_;
+  Signals& signals_;
+  ProcessLauncher launcher_;
+  boost::asio::steady_timer timer_;
+  std::map<GenerationId, LaunchPlan> plans_;
+  std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
+  Fleet fleet_;
+  Ended ended_;
+};
+
+}  // namespace holdfast::supervisor

@@ -1,0 +1,88 @@
+// The holdfast program: parse, build, run, exit with the code of docs/exit_codes.md.
+#include <cstdio>
+#include <exception>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <string>
+#include <unistd.h>
+
+#include "shared/core/exit_code.hpp"
+#include "shared/io/log_target.hpp"
+#include "shared/io/syscall.hpp"
+#include "supervisor/cli/command_line.hpp"
+#include "supervisor/io/instance_lock.hpp"
+#include "supervisor/io/launch_plan.hpp"
+#include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/signals.hpp"
+#include "supervisor/io/supervisor.hpp"
+
+namespace {
+
+using namespace holdfast;
+using namespace holdfast::supervisor;
+
+void say(const std::string& line) { write_fully(STDERR_FILENO, "holdfast: " + line + "\n"); }
+
+int fail(ExitCode code, const std::string& cause) {
+  say(cause);
+  return to_int(code);
+}
+
+// A process started with 0, 1 or 2 closed would give that number to its first socket, and then
+// print into it.
+void fill_standard_descriptors() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2) fd = ::dup(fd);
+  if (fd > 2) ::close(fd);
+}
+
+// Descriptors that our own parent leaked must not reach workers. Kernels before 5.11 do not know
+// the flag; there they pass through as they came.
+void keep_inherited_descriptors_to_ourselves() { ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); }
+
+int run(Options options, Signals& signals) {
+  options.cwd = logical_cwd(options.cwd);
+  // Before anything is bound: a typing error must not take a port.
+  if (auto plan = make_launch_plan(options.command, options.cwd); !plan) {
+    return fail(ExitCode::BadConfiguration, plan.error().message);
+  }
+  auto lock = lock_instance(options.name);
+  if (!lock) return fail(ExitCode::Failure, lock.error().message);
+  if (!lock->warning.empty()) {
+    say(lock->warning + "; running without a lock on the name " + options.name);
+  }
+  auto access_log = open_log_target(options.access_log);
+  if (!access_log) return fail(ExitCode::Failure, access_log.error().message);
+  auto listeners = ListenerSet::open(options.listeners);
+  if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
+
+  Supervisor supervisor(std::move(options), std::move(*listeners), std::move(*access_log), signals);
+  const Supervisor::Ended ended = supervisor.run();
+  if (!ended.cause.empty()) say(ended.cause);
+  return to_int(ended.code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // First: a signal that comes before this line kills, one that comes after it is handled.
+  auto signals = Signals::block();
+  if (!signals) return fail(ExitCode::Failure, signals.error().message);
+  fill_standard_descriptors();
+  keep_inherited_descriptors_to_ourselves();
+  try {
+    CommandLine line = parse_command_line({argv + 1, argv + argc});
+    switch (line.action) {
+      case CommandLine::Action::Print:
+        write_fully(STDOUT_FILENO, line.text);
+        return to_int(ExitCode::Ok);
+      case CommandLine::Action::Fail:
+        return fail(line.code, line.text);
+      case CommandLine::Action::Run:
+        return run(std::move(line.options), *signals);
+    }
+  } catch (const std::exception& error) {
+    return fail(ExitCode::Failure, std::string("cannot run: ") + error.what());
+  }
+  return to_int(ExitCode::Failure);
+}
