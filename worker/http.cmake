@@ -4,6 +4,8 @@ add_library(holdfast_http STATIC
   core/chunk.cpp
   core/head_reader.cpp
   core/head_scan.cpp
+  core/response_head.cpp
+  core/timer_wheel.cpp
   io/request_parser.cpp)
 target_include_directories(holdfast_http PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(holdfast_http PUBLIC holdfast_shared PRIVATE holdfast_warnings)

@@ -29,11 +29,13 @@ class Timer {
   friend class TimerWheel;
   void unlink() noexcept;
   void link_before(Timer& other) noexcept;
+  void make_ring() noexcept { prev_ = next_ = this; }
 
   Timer* prev_ = nullptr;
   Timer* next_ = nullptr;
   TimePoint deadline_{};
-  std::int64_t tick_ = 0;  // of the slot it is linked in; never after the deadline's
+  std::int64_t tick_ =
+      0;  // of the slot it is linked in; not after the deadline's unless that passed
 };
 static_assert(sizeof(Timer) <= 32);
 
@@ -43,14 +45,18 @@ class TimerWheel {
   static constexpr std::size_t kSlots = 512;
 
   TimerWheel();
+  TimerWheel(const TimerWheel&) = delete;
+  TimerWheel& operator=(const TimerWheel&) = delete;
+  ~TimerWheel();  // cancels every timer
 
   // A timer that is already scheduled moves. TimePoint::max() is allowed and never comes.
   void schedule(Timer& timer, TimePoint deadline) noexcept;
   void cancel(Timer& timer) noexcept { timer.unlink(); }
 
-  // Calls back once for each timer whose deadline has passed, a whole slot at a time; it is no
-  // longer scheduled then. The callback may schedule, cancel or destroy any timer, this one too. A
-  // `now` before an earlier one does nothing.
+  // Calls back once for each timer whose deadline has passed, in no particular order; it is no
+  // longer scheduled then. The callback may schedule, cancel or destroy any timer, this one too; it
+  // must not throw. What it schedules comes in a later advance(). A `now` before an earlier one
+  // does nothing.
   template <typename Callback>
   void advance(TimePoint now, Callback&& callback) {
     if (!begin_advance(now)) return;
@@ -59,24 +65,20 @@ class TimerWheel {
 
   // When advance() should be called next; nothing if no timer is scheduled. It may be too early
   // (a timer was cancelled or moved later), never too late.
-  std::optional<TimePoint> next_wake();
+  std::optional<TimePoint> next_wake() const noexcept;
 
  private:
-  struct Slot {
-    Timer head;             // of a ring; its own deadline means nothing
-    std::int64_t earliest;  // no timer in the slot has a tick before it
-  };
-
   bool begin_advance(TimePoint now) noexcept;
   Timer* next_due() noexcept;
-  void place(Timer& timer) noexcept;
-  bool open_next_slot() noexcept;
+  void place(Timer& timer, std::int64_t tick) noexcept;
+  void open_slot(std::size_t slot) noexcept;
 
-  std::array<Slot, kSlots> slots_;
-  Timer opened_;             // the ring of the slot that is being advanced over
-  std::int64_t now_ = 0;     // ticks up to here are done
-  std::int64_t cursor_ = 0;  // while advancing: the tick whose slot is opened next
-  std::int64_t earliest_;    // no timer at all has a tick before it
+  std::array<Timer, kSlots> rings_;               // heads of rings; their deadlines mean nothing
+  std::array<std::int64_t, kSlots> earliest_in_;  // no timer in the slot has a tick before it
+  std::int64_t earliest_;                         // the least of them
+  Timer opened_;                                  // the ring of the slot that is being emptied
+  std::int64_t done_ = 0;                         // ticks up to here are over
+  std::int64_t cursor_ = 0;                       // while advancing: the next tick to look at
 };
 
 }  // namespace holdfast::worker

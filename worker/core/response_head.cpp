@@ -1,0 +1,254 @@
+#include "worker/core/response_head.hpp"
+
+#include <cassert>
+#include <charconv>
+#include <cstring>
+
+#include "worker/core/head_reader.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+// Handlers' fields that would contradict the framing or the connection that is decided here.
+enum class Own : std::uint8_t { No, Framing, Connection, Date };
+
+bool equals(std::string_view name, std::string_view lower) {
+  for (std::size_t i = 0; i < lower.size(); ++i) {
+    const char c = name[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) != lower[i]) return false;
+  }
+  return true;
+}
+
+Own own_field(std::string_view name) {
+  switch (name.size()) {
+    case 4:
+      return equals(name, "date") ? Own::Date : Own::No;
+    case 10:
+      return equals(name, "connection") || equals(name, "keep-alive") ? Own::Connection : Own::No;
+    case 14:
+      return equals(name, "content-length") ? Own::Framing : Own::No;
+    case 17:
+      return equals(name, "transfer-encoding") ? Own::Framing : Own::No;
+    default:
+      return Own::No;
+  }
+}
+
+void append_number(std::string& out, std::uint64_t value) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+char* two_digits(char* at, unsigned value) {
+  at[0] = static_cast<char>('0' + value / 10);
+  at[1] = static_cast<char>('0' + value % 10);
+  return at + 2;
+}
+
+void append_framing(std::string& out, const ResponseHead& head) {
+  switch (head.framing) {
+    case BodyFraming::Length:
+      out += "Content-Length: ";
+      append_number(out, head.content_length);
+      out += "\r\n";
+      break;
+    case BodyFraming::Chunked:
+      out += "Transfer-Encoding: chunked\r\n";
+      break;
+    case BodyFraming::None:
+    case BodyFraming::UntilClose:
+      break;
+  }
+}
+
+}  // namespace
+
+void append_response_head(std::string& out, const ResponseHead& head) {
+  assert(head.status >= 100 && head.status <= 999);
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::uint64_t>(head.status));
+  out += ' ';
+  out += reason_phrase(head.status);
+  out += "\r\n";
+  bool has_date = head.date.empty();
+  for (const HeaderField& field : head.fields) {
+    const Own own = own_field(field.name);
+    if (own == Own::Framing || (own == Own::Connection && head.status != 101)) continue;
+    has_date = has_date || own == Own::Date;
+    out += field.name;
+    out += ": ";
+    out += field.value;
+    out += "\r\n";
+  }
+  if (!has_date) {
+    out += "Date: ";
+    out += head.date;
+    out += "\r\n";
+  }
+  append_framing(out, head);
+  if (head.connection == ConnectionHeader::Close) out += "Connection: close\r\n";
+  if (head.connection == ConnectionHeader::KeepAlive) out += "Connection: keep-alive\r\n";
+  out += "\r\n";
+}
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 100:
+      return "Continue";
+    case 101:
+      return "Switching Protocols";
+    case 102:
+      return "Processing";
+    case 103:
+      return "Early Hints";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 203:
+      return "Non-Authoritative Information";
+    case 204:
+      return "No Content";
+    case 205:
+      return "Reset Content";
+    case 206:
+      return "Partial Content";
+    case 207:
+      return "Multi-Status";
+    case 208:
+      return "Already Reported";
+    case 226:
+      return "IM Used";
+    case 300:
+      return "Multiple Choices";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 305:
+      return "Use Proxy";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 407:
+      return "Proxy Authentication Required";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
+    case 422:
+      return "Unprocessable Content";
+    case 423:
+      return "Locked";
+    case 424:
+      return "Failed Dependency";
+    case 425:
+      return "Too Early";
+    case 426:
+      return "Upgrade Required";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 451:
+      return "Unavailable For Legal Reasons";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 506:
+      return "Variant Also Negotiates";
+    case 507:
+      return "Insufficient Storage";
+    case 508:
+      return "Loop Detected";
+    case 511:
+      return "Network Authentication Required";
+    default:
+      return {};
+  }
+}
+
+bool valid_field_name(std::string_view name) {
+  for (const char c : name) {
+    if (!is_token_byte(c)) return false;
+  }
+  return !name.empty();
+}
+
+bool valid_field_value(std::string_view value) {
+  for (const char c : value) {
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return false;
+  }
+  return true;
+}
+
+void append_http_date(std::string& out, std::chrono::sys_seconds time) {
+  constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  char text[] = "Sun, 06 Nov 1994 08:49:37 GMT";
+  std::memcpy(text, &kDays[std::chrono::weekday(day).c_encoding() * 3], 3);
+  two_digits(text + 5, static_cast<unsigned>(date.day()));
+  std::memcpy(text + 8, &kMonths[(static_cast<unsigned>(date.month()) - 1) * 3], 3);
+  two_digits(two_digits(text + 12, year / 100 % 100), year % 100);
+  two_digits(text + 17, static_cast<unsigned>(clock.hours().count()));
+  two_digits(text + 20, static_cast<unsigned>(clock.minutes().count()));
+  two_digits(text + 23, static_cast<unsigned>(clock.seconds().count()));
+  out.append(text, sizeof text - 1);
+}
+
+}  // namespace holdfast::worker
