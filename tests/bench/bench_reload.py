@@ -7,7 +7,7 @@ import time
 
 import measure
 import report
-from servers import Holdfast, Nginx, is_alive, wait_until
+from servers import Holdfast, Nginx, wait_until
 
 SERVER_CPU, CLIENT_CPU = 0, 1
 CLIENTS = "name=think,connections=500,think=0-50ms"
@@ -22,15 +22,17 @@ def add_arguments(parser):
 def idle_variants(context):
     if "holdfast" in context.servers:
         yield "holdfast", Holdfast(context.bin_dir)
-        yield "holdfast, probation 0", Holdfast(context.bin_dir, ["--probation", "0s"])
+        if Holdfast.supports(context.bin_dir, "--probation"):
+            yield "holdfast, probation 0", Holdfast(context.bin_dir, ["--probation", "0s"])
     if "nginx" in context.servers:
         yield "nginx", Nginx()
 
 
 def load_variants(context):
     if "holdfast" in context.servers:
-        for idle in ("close", "handoff"):
-            yield f"holdfast, idle {idle}", Holdfast(context.bin_dir, ["--idle", idle], cpu=SERVER_CPU)
+        yield "holdfast", Holdfast(context.bin_dir, cpu=SERVER_CPU)
+        if Holdfast.supports(context.bin_dir, "--idle"):
+            yield "holdfast, handoff", Holdfast(context.bin_dir, ["--idle", "handoff"], cpu=SERVER_CPU)
     if "nginx" in context.servers:
         yield "nginx", Nginx(cpu=SERVER_CPU)
 
@@ -39,13 +41,13 @@ def settle(server, reloads):
     """Until the reload is over as the server sees it, so that the next one is measured alone."""
     if isinstance(server, Holdfast):
         server.wait_event("reload_done", reloads)
-    wait_until(lambda: len([p for p in server.serving() if is_alive(p)]) == server.workers, "old workers to leave")
+    wait_until(lambda: len(server.serving()) == server.workers, "old workers to leave")
 
 
 def probe(context, server):
     argv = [context.bin_dir / "reload_probe", server.target, server.generation_header, server.main_pid,
             *server.serving()]
-    out = subprocess.run([str(a) for a in argv], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([str(a) for a in argv], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out)
 
 
@@ -118,7 +120,7 @@ def run(arguments, context):
     if arguments.load_reloads:
         result["load"] = measure_load(context, arguments.load_reloads)
         report_load(arguments.load_reloads, result)
-    if arguments.handoff and "holdfast" in context.servers:
+    if arguments.handoff and "holdfast" in context.servers and Holdfast.supports(context.bin_dir, "--idle"):
         result["handoff"] = measure_handoff(context, arguments.handoff)
         report_handoff(result)
     return result

@@ -29,19 +29,20 @@ def wait_until(condition, what, patience=PATIENCE):
     raise RuntimeError(f"gave up waiting for {what}")
 
 
-def children_of(pid):
-    try:
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(c) for t in tasks for c in (t / "children").read_text().split()]
-    except OSError:
-        return []
-
-
 def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def children_of(pid):
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(c) for t in tasks for c in (t / "children").read_text().split()]
+    except OSError:
+        return []
+    return [child for child in children if is_alive(child)]
 
 
 def free_port():
@@ -134,16 +135,21 @@ class Holdfast(Server):
         self.seen = threading.Condition()
 
     def start(self):
-        log = ["--access-log", self.log_file if self.log else "/dev/null"]
-        self.spawn([self.bin_dir / "holdfast", "run", "--control", self.dir / "control.sock", "--listen",
-                    "127.0.0.1:0", "--workers", self.workers, *log, *self.options, "--",
-                    self.bin_dir / "holdfast-demo"],
+        # A name of its own: benchmarks run beside whatever else runs on the machine.
+        self.spawn([self.bin_dir / "holdfast", "run", "--name", self.dir.name, "--listen", "127.0.0.1:0",
+                    "--workers", self.workers, "--access-log", self.log_file if self.log else "off",
+                    *self.options, "--", self.bin_dir / "holdfast-demo"],
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         threading.Thread(target=self._read_events, daemon=True).start()
         self.target = self.wait_event("started")["listeners"][0]["address"]
         for count in range(1, self.workers + 1):
             self.wait_event("worker_ready", count)
         wait_until(lambda: answers(int(self.target.rpartition(":")[2])), "holdfast")
+
+    @staticmethod
+    def supports(bin_dir, flag):
+        text = subprocess.run([bin_dir / "holdfast", "run", "--help"], capture_output=True, text=True).stdout
+        return f" {flag} " in text
 
     def _read_events(self):
         for line in self.process.stderr:
@@ -187,7 +193,8 @@ class Nginx(Server):
         """"url":"$request_uri","http_host":"$http_host","http_status_code":$status,"""
         """"request_size":"$content_length","response_size":$body_bytes_sent,"bytes_received":$request_length,"""
         """"bytes_sent":$bytes_sent,"remote_ipaddr":"$remote_addr","remote_port":$remote_port,"""
-        """"http_user_agent":"$http_user_agent","request_id":"$connection-$msec-$connection_requests","listener":"http","""
+        """"http_user_agent":"$http_user_agent","request_id":"$connection-$msec-$connection_requests","""
+        """"listener":"http","""
         """"conn_id":"$connection","conn_requests":$connection_requests,"pid":$pid,"""
         """"completion":"$request_completion"}"""
     )

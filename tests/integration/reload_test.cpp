@@ -1,0 +1,160 @@
+// Promise 1: a reload is invisible. Here under load; single connections that cross a reload are in
+// reload_crossing_test.cpp.
+#include <chrono>
+#include <csignal>
+#include <poll.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/scenario.hpp"
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The pace of an input. Nothing here waits for an outcome by time.
+void pace(Millis pause) { ::poll(nullptr, 0, static_cast<int>(pause.count())); }
+
+TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
+  SupervisorRun run({.workers = 2});
+  run.wait_ready();
+  const auto fds_before = open_fds(run.pid()).size();
+  LoadClient load(mixed_load(run.address()));
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(200));
+
+  const int reloads = rounds("HOLDFAST_TEST_RELOADS", 30);
+  std::uint64_t rss_early = 0;
+  for (int i = 1; i <= reloads; ++i) {
+    const Event verdict = run.reload();
+    ASSERT_EQ(verdict.name(), "reload_done") << verdict.fields;
+    ASSERT_EQ(verdict.number("generation"), i + 1);
+    ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 20));
+    if (i == 10) rss_early = rss_kib(run.pid());
+  }
+  const LoadResult result = load.finish();
+  expect_no_failure(result);
+
+  run.wait_workers(2);
+  EXPECT_EQ(open_fds(run.pid()).size(), fds_before) << "descriptors leak in the supervisor";
+  EXPECT_EQ(children_of(run.pid()).size(), 2u) << "zombies or old workers are left";
+  // A sanitizer's quarantine grows with every free.
+  if (scaled(1ms) == 1ms) {
+    EXPECT_LE(rss_kib(run.pid()), rss_early + 256) << "KiB after " << reloads << " reloads";
+  }
+  EXPECT_EQ(run.count("reload_failed"), 0u);
+  expect_clean_stop(run);
+  expect_all_logged(run.log(), result);
+  std::printf("%d reloads, %s; supervisor %lu KiB after 10, generations seen: %zu\n", reloads,
+              result.summary().c_str(), rss_early, result.generations.size());
+}
+
+TEST(ReloadTest, NoClientNoticesHupsThatOverlap) {
+  SupervisorRun run({.workers = 2});
+  run.wait_ready();
+  LoadClient load(mixed_load(run.address()));
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(200));
+
+  for (int burst = 0, bursts = rounds("HOLDFAST_TEST_BURSTS", 4); burst < bursts; ++burst) {
+    const std::size_t from = run.mark();
+    for (int i = 0; i < 10; ++i) {
+      run.signal(SIGHUP);
+      pace(10ms);
+    }
+    const Event started = run.wait("reload_started", from);
+    run.wait("reload_done", started.index);
+  }
+  const LoadResult result = load.finish();
+  expect_no_failure(result);
+  expect_clean_stop(run);
+  EXPECT_EQ(run.count("reload_failed"), 0u);
+  expect_all_logged(run.log(), result);
+  std::printf("%zu reloads from overlapping HUPs, %s\n", run.count("reload_done"),
+              result.summary().c_str());
+}
+
+TEST(ReloadTest, AStormOfHupsIsOneReloadAndOneMore) {
+  // Longer than the storm, so that all but the first HUP meet a reload that runs.
+  SupervisorRun run({.command = {demo_path(), "--ready-delay", "1500ms"}});
+  run.wait_ready();
+  LoadClient load(brisk_load(run.address()));
+  load.start();
+  for (int i = 0; i < 100; ++i) {
+    run.signal(SIGHUP);
+    pace(10ms);
+  }
+  const Event first = run.wait("reload_started");
+  const Event second = run.wait("reload_started", first.index + 1);
+  EXPECT_LT(run.wait("reload_done").index, second.index) << "two reloads ran at once";
+  const Event last = run.wait("reload_done", second.index);
+  EXPECT_GE(RawClient(run.address()).get("/").generation(), last.number("generation"));
+  expect_no_failure(load.finish());
+  expect_clean_stop(run);
+  EXPECT_LE(run.count("reload_started"), 3u);
+}
+
+TEST(ReloadTest, AHupBeforeTheFirstReadyIsKept) {
+  SupervisorRun run({.command = {demo_path(), "--ready-delay", "300ms"}});
+  run.wait("worker_started");
+  run.signal(SIGHUP);
+  EXPECT_EQ(run.wait("reload_done").number("generation"), 2);
+  EXPECT_EQ(RawClient(run.address()).get("/").generation(), 2);
+  expect_clean_stop(run);
+}
+
+// A draining worker closed its copy of the listener, whose description others still hold: epoll
+// reports it for ever unless it was removed first (epoll(7), Q6).
+TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
+  SupervisorRun run;
+  run.wait_ready();
+  RawClient slow(run.address());
+  const pid_t old_pid = slow.get("/").pid();
+  slow.send(get_request("/?duration=4s"));
+  ASSERT_EQ(run.reload().name(), "reload_done");
+
+  LoadOptions options;
+  options.target = run.address();
+  options.groups.push_back({.name = "fresh", .mode = Mode::New, .connections = 4});
+  LoadClient load(options);
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(100));
+  const pid_t new_pid = run.worker_pid(2);
+  const auto old_before = cpu_time(old_pid);
+  const auto new_before = cpu_time(new_pid);
+  ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 2000));
+  ASSERT_TRUE(is_alive(old_pid)) << "it drained too soon for this test to see anything";
+  const auto old_spent = cpu_time(old_pid) - old_before;
+  const auto new_spent = cpu_time(new_pid) - new_before;
+  EXPECT_LT(old_spent, new_spent / 20)
+      << "draining " << old_spent.count() << " ns, accepting " << new_spent.count() << " ns";
+  std::printf("draining worker: %ld us of CPU, accepting: %ld us\n", old_spent.count() / 1000,
+              new_spent.count() / 1000);
+  expect_no_failure(load.finish());
+  EXPECT_EQ(slow.read_response().pid(), old_pid);
+  expect_clean_stop(run);
+}
+
+TEST(ReloadTest, TheNextReloadWaitsForTheOldestDrain) {
+  SupervisorRun run({.flags = {"--max-old-generations", "1"}});
+  run.wait_ready();
+  RawClient slow(run.address());
+  const pid_t first_pid = slow.get("/").pid();
+  slow.send(get_request("/?duration=1500ms"));
+  ASSERT_EQ(run.reload().number("generation"), 2);
+  run.signal(SIGHUP);
+  const Event third = run.wait_for("done of generation 3", [](const Event& e) {
+    return e.name() == "reload_done" && e.number("generation") == 3;
+  });
+  const Event gone = run.wait_for("exit of the first worker", [&](const Event& e) {
+    return e.name() == "worker_exited" && e.number("pid") == first_pid;
+  });
+  EXPECT_LT(gone.index, third.index);
+  EXPECT_EQ(slow.read_response().pid(), first_pid) << "it was cut to make room";
+  expect_clean_stop(run);
+}
+
+}  // namespace
+}  // namespace holdfast::testing

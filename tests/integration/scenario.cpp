@@ -1,0 +1,85 @@
+#include "tests/integration/scenario.hpp"
+
+#include <chrono>
+
+namespace holdfast::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+GroupOptions group(std::string name, Mode mode, int connections, DurationRange think) {
+  GroupOptions options;
+  options.name = std::move(name);
+  options.mode = mode;
+  options.connections = connections;
+  options.think = think;
+  options.ids = true;
+  return options;
+}
+
+}  // namespace
+
+LoadOptions brisk_load(const std::string& address) {
+  LoadOptions load;
+  load.target = address;
+  load.groups.push_back(group("busy", Mode::KeepAlive, 8, {0ms, 2ms}));
+  load.groups.push_back(group("fresh", Mode::New, 8, {0ms, 2ms}));
+  GroupOptions posts = group("posts", Mode::KeepAlive, 16, {0ms, 50ms});
+  posts.post_percent = 100;
+  load.groups.push_back(posts);
+  return load;
+}
+
+LoadOptions mixed_load(const std::string& address) {
+  LoadOptions load = brisk_load(address);
+  // Below the second that a connection without a byte is given by a draining worker.
+  load.groups.push_back(group("silent", Mode::Preconnect, 4, {20ms, 300ms}));
+  load.groups.push_back(group("halves", Mode::HalfHead, 4, {20ms, 300ms}));
+  load.groups.push_back(group("drips", Mode::SlowSend, 2, {0ms, 20ms}));
+  GroupOptions slow = group("slow", Mode::KeepAlive, 4, {0ms, 10ms});
+  slow.path = "/?duration=300ms";
+  slow.verify = Verify::Hello;
+  load.groups.push_back(slow);
+  GroupOptions uploads = group("uploads", Mode::Upload, 2, {0ms, 20ms});
+  uploads.post_path = "/upload";
+  uploads.upload_size = 256 << 10;
+  uploads.upload_rate = 1 << 20;
+  uploads.verify = Verify::None;
+  load.groups.push_back(uploads);
+  return load;
+}
+
+void expect_no_failure(const LoadResult& result) {
+  EXPECT_EQ(result.failed(), 0u) << result.summary();
+  EXPECT_EQ(result.total().aborted, 0u) << result.summary();
+  for (const FailureExample& example : result.examples) {
+    ADD_FAILURE() << "group " << example.group << ": " << name_of(example.failure) << ", errno "
+                  << example.error << ", status " << example.status << ", after " << example.served
+                  << " responses and " << example.sent << " bytes sent, from port "
+                  << example.local_port << ", at "
+                  << std::chrono::duration_cast<Millis>(example.at).count() << " ms";
+  }
+  for (const auto& [name, group] : result.groups) {
+    EXPECT_GT(group.ok, 0u) << "group " << name << " did nothing";
+  }
+}
+
+void expect_all_logged(const AccessLog& log, const LoadResult& result) {
+  for (const std::string& line : log.bad()) ADD_FAILURE() << "bad log line: " << line;
+  std::uint64_t begun = 0;
+  for (const auto& [name, group] : result.groups) {
+    EXPECT_EQ(log.complaint(name, group.begun), "") << "group " << name;
+    begun += group.begun;
+  }
+  EXPECT_EQ(log.size(), begun);
+}
+
+void expect_clean_stop(SupervisorRun& run) {
+  EXPECT_EQ(run.stop(), exited(0)) << run.events().dump();
+  EXPECT_EQ(run.leftovers(), "") << run.events().dump();
+  const auto stopped = run.all("stopped");
+  ASSERT_EQ(stopped.size(), 1u) << run.events().dump();
+  EXPECT_EQ(stopped[0].number("cut"), 0);
+}
+
+}  // namespace holdfast::testing

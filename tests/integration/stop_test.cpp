@@ -1,0 +1,247 @@
+// Promise 3: a stop loses nothing that was accepted. Stops that meet a reload are in
+// stop_phases_test.cpp.
+#include <chrono>
+#include <csignal>
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/scenario.hpp"
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(StopTest, UnderLoadEveryAcceptedRequestIsAnswered) {
+  std::uint64_t answered = 0;
+  const int stops = rounds("HOLDFAST_TEST_STOPS", 10);
+  for (int i = 0; i < stops; ++i) {
+    SupervisorRun run({.workers = 2});
+    run.wait_ready();
+    LoadOptions options = brisk_load(run.address());
+    options.groups.push_back({.name = "rush", .mode = Mode::New, .connections = 32, .ids = true});
+    options.groups.push_back({.name = "slow",
+                              .mode = Mode::KeepAlive,
+                              .connections = 4,
+                              .ids = true,
+                              .path = "/?duration=200ms",
+                              .verify = Verify::Hello});
+    LoadClient load(options);
+    load.start();
+    ASSERT_TRUE(load.wait_for_requests(1000));
+    load.expect_stop();
+    expect_clean_stop(run);
+    const LoadResult result = load.finish();
+    expect_no_failure(result);
+    expect_all_logged(run.log(), result);
+    answered += result.total().ok;
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "at stop " << i + 1;
+  }
+  std::printf("%d stops, %lu requests answered, none failed\n", stops, answered);
+}
+
+TEST(StopTest, TermIntAndQuitAllStopGracefully) {
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) {
+    SupervisorRun run;
+    run.wait_ready();
+    RawClient client(run.address());
+    client.get("/");
+    client.send(get_request("/?duration=300ms"));
+    run.signal(number);
+    EXPECT_EQ(run.wait_exit(), exited(0)) << "signal " << number;
+    EXPECT_EQ(client.read_response().body, "Hello, world!") << "signal " << number;
+    EXPECT_EQ(run.leftovers(), "");
+  }
+}
+
+TEST(StopTest, ARequestInFlightIsAnsweredAndNewClientsAreRefused) {
+  SupervisorRun run;
+  run.wait_ready();
+  const std::string address = run.address();
+  RawClient client(address);
+  client.get("/");
+  client.send(get_request("/?duration=2s"));
+  run.signal(SIGTERM);
+  // Accepting ends at some time before the drain does: a client from then on is refused, and until
+  // then it is answered. Nobody is accepted and reset.
+  int served = 0;
+  while (!is_refused(address)) {
+    RawClient late(address);
+    if (late.get("/").status == 200) ++served;
+    ASSERT_TRUE(is_alive(run.pid())) << "the port was never refused before the end";
+  }
+  const Response response = client.read_response();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(response.says_close());
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
+  std::printf("%d late clients were served, the next was refused\n", served);
+}
+
+TEST(StopTest, AConnectionThatHasSentNothingIsStillOwedItsAnswer) {
+  SupervisorRun run({.flags = {"--new-grace", "10s"}});
+  run.wait_ready();
+  const std::string address = run.address();
+  RawClient silent(address);
+  RawClient half(address);
+  half.send("GET / HTTP/1.1\r\nHo");
+  RawClient(address).get("/");  // so both are accepted
+  run.signal(SIGTERM);
+  run.wait("stopping");
+  EXPECT_EQ(silent.get("/").body, "Hello, world!");
+  half.send("st: test\r\n\r\n");
+  EXPECT_EQ(half.read_response().body, "Hello, world!");
+  EXPECT_EQ(run.wait_exit(), exited(0));
+}
+
+TEST(StopTest, WhatIsQueuedIsAcceptedAndAnswered) {
+  SupervisorRun run;
+  run.wait_ready();
+  const std::string address = run.address();
+  const pid_t worker = run.worker_pid(1);
+  ::kill(worker, SIGSTOP);
+  std::vector<std::unique_ptr<RawClient>> queued;
+  for (int i = 0; i < 50; ++i) {
+    queued.push_back(std::make_unique<RawClient>(address));
+    queued.back()->send(get_request("/"));
+  }
+  run.signal(SIGTERM);
+  run.wait("stopping");
+  ::kill(worker, SIGCONT);
+  for (auto& client : queued) ASSERT_EQ(client->read_response().body, "Hello, world!");
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
+}
+
+TEST(StopTest, IdleClientsDoNotHoldUpAStop) {
+  SupervisorRun run;
+  run.wait_ready();
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.push_back(std::make_unique<RawClient>(run.address()));
+    idle.back()->get("/");
+  }
+  const TimePoint begun = Clock::now();
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  const auto took = std::chrono::duration_cast<Millis>(Clock::now() - begun);
+  EXPECT_LE(took, scaled(300ms)) << took.count() << " ms";
+  for (auto& client : idle) EXPECT_EQ(client->wait_end(), End::Closed);
+  EXPECT_EQ(run.wait("drained").number("closed_idle"), 100);
+  std::printf("stop with 100 idle clients: %ld ms\n", took.count());
+}
+
+TEST(StopTest, ASecondTermEndsAtOnceAndSaysWhatItCut) {
+  for (const int second : {SIGTERM, SIGINT}) {
+    SupervisorRun run;
+    run.wait_ready();
+    RawClient client(run.address());
+    client.get("/");
+    client.send(get_request("/?duration=600s"));
+    run.signal(SIGTERM);
+    run.wait("stopping");
+    run.signal(second);
+    EXPECT_EQ(run.wait_exit(), exited(0));
+    EXPECT_NE(client.wait_end(), End::StillOpen);
+    EXPECT_EQ(run.leftovers(), "");
+    EXPECT_GE(run.wait("stopped").number("cut"), 1);
+  }
+}
+
+TEST(StopTest, StopTimeoutCutsWhatIsLeftAndLogsIt) {
+  SupervisorRun run({.flags = {"--stop-timeout", "300ms"}});
+  run.wait_ready();
+  RawClient waiting(run.address());
+  waiting.get("/");
+  waiting.send(get_request("/?duration=600s", "X-Request-ID: waiting\r\n"));
+  RawClient streaming(run.address());
+  streaming.send(get_request("/stream?chunks=100000&interval=20ms", "X-Request-ID: streaming\r\n"));
+  streaming.read_head();
+  const TimePoint begun = Clock::now();
+  EXPECT_EQ(run.stop(), exited(0));
+  EXPECT_GE(Clock::now() - begun, 300ms);
+  EXPECT_LT(Clock::now() - begun, scaled(5s));
+  EXPECT_EQ(run.leftovers(), "");
+  EXPECT_EQ(run.wait("drained").number("cut"), 2);
+  EXPECT_EQ(run.wait("stopped").number("cut"), 2);
+  const AccessLog log = run.log();
+  EXPECT_EQ(log.only("request_id", "waiting").at("completion"), "cut");
+  EXPECT_EQ(log.only("request_id", "waiting").at("http_status_code"), 503);
+  EXPECT_EQ(log.only("request_id", "streaming").at("completion"), "cut");
+  EXPECT_EQ(log.only("request_id", "streaming").at("http_status_code"), 200);
+}
+
+TEST(StopTest, ReloadsDrainHasTheSameDeadline) {
+  SupervisorRun run({.flags = {"--stop-timeout", "300ms"}});
+  run.wait_ready();
+  RawClient waiting(run.address());
+  waiting.get("/");
+  waiting.send(get_request("/?duration=600s"));
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(run.wait("drained").number("cut"), 1);
+  EXPECT_EQ(RawClient(run.address()).get("/").generation(), 2);
+  expect_clean_stop(run);
+}
+
+TEST(StopTest, AWorkerThatDoesNotLeaveIsKilled) {
+  SupervisorRun run({.flags = {"--stop-timeout", "100ms", "--kill-timeout", "200ms"}});
+  run.wait_ready();
+  ::kill(run.worker_pid(1), SIGSTOP);
+  EXPECT_EQ(run.stop(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
+  EXPECT_EQ(run.wait("worker_exited").number("signal"), SIGKILL);
+}
+
+TEST(StopTest, AUnixListenerAnswersItsQueueAndUnlinksItsPath) {
+  const TempDir files;
+  const std::string path = files.file("http.sock");
+  SupervisorRun run({.listen = {"unix:" + path}});
+  run.wait_ready();
+  EXPECT_EQ(RawClient("unix:" + path).get("/").body, "Hello, world!");
+  const pid_t worker = run.worker_pid(1);
+  ::kill(worker, SIGSTOP);
+  RawClient queued("unix:" + path);
+  queued.send(get_request("/"));
+  run.signal(SIGTERM);
+  run.wait("stopping");
+  ::kill(worker, SIGCONT);
+  EXPECT_EQ(queued.read_response().body, "Hello, world!");
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(run.leftovers(), "");
+  EXPECT_EQ(run.log().only("conn_requests", 1).at("remote_ipaddr"), "unix:");
+}
+
+TEST(StopTest, AUnixPathThatASuccessorTookIsLeftAlone) {
+  const TempDir files;
+  const std::string path = files.file("http.sock");
+  SupervisorRun first({.listen = {"unix:" + path}});
+  first.wait_ready();
+  std::filesystem::remove(path);
+  SupervisorRun second({.listen = {"unix:" + path}});
+  second.wait_ready();
+  expect_clean_stop(first);
+  EXPECT_EQ(RawClient("unix:" + path).get("/").body, "Hello, world!");
+  expect_clean_stop(second);
+}
+
+TEST(StopTest, ThePidFileIsThereWhileItServes) {
+  const TempDir files;
+  const std::string path = files.file("pid");
+  {
+    SupervisorRun run(
+        {.flags = {"--pid-file", path}, .command = {demo_path(), "--ready-delay", "200ms"}});
+    run.wait("worker_started");
+    EXPECT_FALSE(std::filesystem::exists(path)) << "written before the first ready";
+    run.wait_ready();
+    EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
+    EXPECT_EQ(read_text(path), std::to_string(run.pid()) + "\n");
+    expect_clean_stop(run);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+}  // namespace
+}  // namespace holdfast::testing

@@ -1,0 +1,187 @@
+#include "tests/support/supervisor_run.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <unistd.h>
+#include <utility>
+
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+namespace {
+
+// The test's side reads; the other end is the supervisor's stderr and nobody else's.
+std::pair<UniqueFd, UniqueFd> stderr_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+std::string unique_name() {
+  static std::atomic<int> number{0};
+  return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++number);
+}
+
+std::vector<std::string> command_line(const SupervisorOptions& options, const std::string& name,
+                                      const std::string& access_log) {
+  std::vector<std::string> argv = options.wrapper;
+  for (const std::string& part : {holdfast_path(), std::string("run"), std::string("--name"), name,
+                                  std::string("--access-log"), access_log, std::string("--workers"),
+                                  std::to_string(options.workers)}) {
+    argv.push_back(part);
+  }
+  if (run_knows("--probation")) {
+    argv.emplace_back("--probation");
+    argv.push_back(options.probation);
+  }
+  for (const std::string& listen : options.listen) {
+    argv.emplace_back("--listen");
+    argv.push_back(listen);
+  }
+  argv.insert(argv.end(), options.flags.begin(), options.flags.end());
+  argv.emplace_back("--");
+  if (options.command.empty()) argv.push_back(demo_path());
+  argv.insert(argv.end(), options.command.begin(), options.command.end());
+  return argv;
+}
+
+}  // namespace
+
+std::string holdfast_path() { return HOLDFAST_PATH; }
+std::string demo_path() { return HOLDFAST_DEMO_PATH; }
+
+bool run_knows(const std::string& flag) {
+  static const std::string help = run_command({holdfast_path(), "run", "--help"}).out;
+  return help.find(flag) != std::string::npos;
+}
+
+SupervisorRun::SupervisorRun(SupervisorOptions options)
+    : name_(unique_name()),
+      access_log_(options.access_log.empty() ? files_.file("access.log") : options.access_log),
+      workers_(options.workers) {
+  auto [ours, theirs] = stderr_pipe();
+  process_ =
+      std::make_unique<ChildProcess>(ChildOptions{.argv = command_line(options, name_, access_log_),
+                                                  .environment = options.environment,
+                                                  .without = {"HOLDFAST_CONTROL"},
+                                                  .cwd = options.cwd,
+                                                  .out = options.out,
+                                                  .err = theirs.get(),
+                                                  .pass = options.pass});
+  theirs.reset();
+  events_ = std::make_unique<EventReader>(std::move(ours));
+}
+
+SupervisorRun::~SupervisorRun() {
+  // The supervisor first, so that it respawns nobody; its workers then are children of ours.
+  process_->signal(SIGKILL);
+  process_->wait_exit();
+  end_strays();
+  for (const char* folder : {"/run/holdfast", "/tmp"}) {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+      const std::string file = entry.path().filename().string();
+      if (file == name_ || file.starts_with(name_ + ".")) {
+        std::filesystem::remove(entry.path(), ignored);
+      }
+    }
+  }
+}
+
+std::string SupervisorRun::address(std::size_t listener) {
+  return wait("started").fields.at("listeners").at(listener).at("address").get<std::string>();
+}
+
+SupervisorRun& SupervisorRun::wait_ready() {
+  int ready = 0;
+  for (std::size_t from = 0; ready < workers_; ++ready) from = wait("worker_ready", from).index + 1;
+  return *this;
+}
+
+Event SupervisorRun::wait(const std::string& event, std::size_t from, Millis cap) {
+  return wait_for(
+      event, [&](const Event& e) { return e.name() == event; }, from, cap);
+}
+
+Event SupervisorRun::wait_for(const std::string& what, const EventPredicate& wanted,
+                              std::size_t from, Millis cap) {
+  if (auto found = events_->wait(wanted, from, cap)) return *std::move(found);
+  throw std::runtime_error("no " + what + " from event " + std::to_string(from) +
+                           "; stderr ends with\n" + events_->dump());
+}
+
+Event SupervisorRun::reload() {
+  const std::size_t from = mark();
+  signal(SIGHUP);
+  return wait_for(
+      "end of the reload",
+      [](const Event& e) { return e.name() == "reload_done" || e.name() == "reload_failed"; }, from,
+      kCap * 3);
+}
+
+std::vector<Event> SupervisorRun::all(const std::string& event) const {
+  return events_->all([&](const Event& e) { return e.name() == event; });
+}
+
+std::size_t SupervisorRun::count(const std::string& event) const { return all(event).size(); }
+
+std::vector<WorkerInfo> SupervisorRun::started_workers(int generation) const {
+  std::vector<WorkerInfo> found;
+  for (const Event& e : all("worker_started")) {
+    if (generation != 0 && e.number("generation") != generation) continue;
+    found.push_back({static_cast<int>(e.number("generation")), static_cast<int>(e.number("worker")),
+                     static_cast<pid_t>(e.number("pid"))});
+  }
+  return found;
+}
+
+pid_t SupervisorRun::worker_pid(int generation) {
+  return static_cast<pid_t>(
+      wait_for("worker of generation " + std::to_string(generation), [&](const Event& e) {
+        return e.name() == "worker_started" && e.number("generation") == generation;
+      }).number("pid"));
+}
+
+void SupervisorRun::wait_workers(std::size_t living) {
+  std::size_t from = 0;
+  for (std::size_t gone = 0; gone + living < started_workers().size(); ++gone) {
+    from = wait("worker_exited", from, kCap * 3).index + 1;
+  }
+}
+
+ExitStatus SupervisorRun::stop() {
+  signal(SIGTERM);
+  return wait_exit(kCap * 3);
+}
+
+ExitStatus SupervisorRun::wait_exit(Millis cap) {
+  const auto status = process_->wait_exit(cap);
+  if (!status) throw std::runtime_error("the supervisor did not end; stderr:\n" + events_->dump());
+  return *status;
+}
+
+std::string SupervisorRun::leftovers() {
+  std::ostringstream left;
+  if (!process_->wait_exit(Millis(0))) return "the supervisor itself\n";
+  if (!events_->wait_end()) left << "somebody still holds the supervisor's stderr\n";
+  std::multiset<pid_t> exited;
+  for (const Event& e : all("worker_exited")) exited.insert(static_cast<pid_t>(e.number("pid")));
+  for (const WorkerInfo& worker : started_workers()) {
+    if (exited.count(worker.pid) != 1) {
+      left << exited.count(worker.pid) << " worker_exited for pid " << worker.pid << "\n";
+    }
+  }
+  if (const int strays = end_strays(); strays != 0) left << strays << " living processes\n";
+  return left.str();
+}
+
+void Releases::add(const std::string& name, const std::string& script) {
+  files_.write(name + "/worker", "#!/bin/sh\nDEMO='" + demo_path() + "'\n" + script + "\n", true);
+}
+
+}  // namespace holdfast::testing
