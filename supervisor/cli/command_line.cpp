@@ -147,9 +147,10 @@ CommandLine print(std::string text) {
 
 // The command is cut off before CLI11 looks, so its usage line does not know it.
 std::string with_command(std::string help) {
-  const std::string line = "holdfast run [OPTIONS]";
+  const std::string line = "Usage: run [OPTIONS]";
   if (const std::size_t at = help.find(line); at != std::string::npos) {
-    help.insert(at + line.size(), " --listen [NAME=]ADDRESS ... -- COMMAND [ARG...]");
+    help.replace(at, line.size(),
+                 "Usage: holdfast run [OPTIONS] --listen [NAME=]ADDRESS ... -- COMMAND [ARG...]");
   }
   return help;
 }

@@ -83,7 +83,7 @@ struct GroupOptions {
   std::string raw;
   bool expect_close = false;  // Raw: the right answer is a close without a byte
   int status = 200;
-  Verify verify = Verify::Auto;  // "/" must say "Hello, world!", a POST must echo its body
+  Verify verify = Verify::Auto;  // as holdfast-demo answers on /, /upload, and to any POST (echo)
   Nanos timeout = std::chrono::seconds(30);  // without progress
 };
 

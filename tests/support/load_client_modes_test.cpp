@@ -117,10 +117,11 @@ TEST(LoadClientModesTest, UploadsAtARate) {
   std::size_t got = 0;
   ScriptedServer server({[&](Peer& peer) {
     got = peer.read_request().size();
-    peer.send(kHello);
+    peer.send(with_body("{\"bytes\":1048576}\n"));
     peer.wait_for_close();
   }});
-  const LoadResult result = run(server.target(), "mode=upload,size=1MiB,rate=10MiB/s,requests=1");
+  const LoadResult result =
+      run(server.target(), "mode=upload,path=/upload,size=1MiB,rate=10MiB/s,requests=1");
   expect_all_ok(result, 1);
   EXPECT_GT(got, 1U << 20);
   EXPECT_GE(result.duration, milliseconds(90));

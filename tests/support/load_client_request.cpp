@@ -29,6 +29,8 @@ void RequestFactory::build(Request& request, std::uint64_t serial, bool post) co
   if (options_.mode == Mode::Upload) {
     request.text = head("POST", options_.path, options_.upload_size, true, serial);
     request.filler = options_.upload_size;
+    request.verify = options_.verify == Verify::Auto && options_.path == "/upload";
+    if (request.verify) request.expected = "{\"bytes\":" + std::to_string(request.filler) + "}\n";
     return;
   }
   if (post) return build_post(request, serial);

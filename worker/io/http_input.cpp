@@ -232,23 +232,17 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
   std::string_view rest = stored ? std::string_view(exchange.in) : fresh;
   std::size_t filled = 0;
   RequestParser::BodyStep step;
-  // A piece is never longer than the bytes it was made of, so what is fed always fits.
-  while (filled == 0 && !step.done && step.reject_status == 0 && !rest.empty()) {
+  do {
     step = exchange.parser.feed_body(
-        rest.substr(0, exchange.body_into.size()), [&](std::string_view piece) {
+        rest,
+        [&](std::string_view piece) {
           std::memcpy(exchange.body_into.data() + filled, piece.data(), piece.size());
           filled += piece.size();
-        });
-    // A chunk's header that is longer than the buffer: it is read from all there is.
-    if (step.consumed == 0 && step.reject_status == 0 && rest.size() > exchange.body_into.size()) {
-      const std::size_t line = rest.find('\n');
-      const std::size_t some = line == std::string_view::npos ? rest.size() : line + 1;
-      step = exchange.parser.feed_body(rest.substr(0, some), [](std::string_view) {});
-    }
+        },
+        exchange.body_into.size());
     rest.remove_prefix(step.consumed);
     exchange.bytes_received += step.consumed;
-    if (step.consumed == 0) break;
-  }
+  } while (filled == 0 && step.consumed != 0 && !step.done && step.reject_status == 0 && !rest.empty());
   if (stored) {
     exchange.in.erase(0, exchange.in.size() - rest.size());
   } else {

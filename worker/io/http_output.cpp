@@ -21,6 +21,11 @@ std::string text_of(std::exception_ptr error) {
 
 }  // namespace
 
+void write_hex(char* at, std::uint64_t value) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
+}
+
 // A handler is done, inside its call or later.
 void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   if (!exchange.handler_running) return;
@@ -205,11 +210,9 @@ std::string& Sessions::request_id(Exchange& exchange) {
     exchange.request_id = exchange.parser.head().request_id;
     return exchange.request_id;
   }
-  constexpr char kHex[] = "0123456789abcdef";
-  const std::uint64_t parts[] = {id_seed_, ++id_count_};
-  for (const std::uint64_t part : parts) {
-    for (int shift = 60; shift >= 0; shift -= 4) exchange.request_id += kHex[(part >> shift) & 15];
-  }
+  ++id_count_;
+  exchange.request_id = id_text_;
+  write_hex(exchange.request_id.data() + 16, id_count_);
   return exchange.request_id;
 }
 

@@ -146,12 +146,12 @@ class RequestParser::Reader {
     return 0;
   }
 
-  BodyStep feed_body(std::string_view bytes, const BodySink& sink) {
+  BodyStep feed_body(std::string_view bytes, const BodySink& sink, std::size_t most) {
     assert(message_ && message_->is_header_done());
     BodyStep step;
     message_->take_pieces(&sink);
     // Beast remembers how far it looked into the bytes that it left.
-    if (bytes.size() >= left_) step = feed(bytes);
+    if (bytes.size() >= left_) step = feed(bytes, most);
     message_->take_pieces(nullptr);
     return step;
   }
@@ -168,39 +168,44 @@ class RequestParser::Reader {
   std::span<const ParsedField> fields() const { return fields_; }
 
  private:
-  BodyStep feed(std::string_view bytes) {
+  BodyStep feed(std::string_view bytes, std::size_t most) {
     BodyStep step;
     const bool chunked = message_->chunked();
+    left_ = 0;
     while (!message_->is_done() && step.consumed < bytes.size()) {
-      const std::string_view rest = bytes.substr(step.consumed);
+      std::string_view rest = bytes.substr(step.consumed);
       const bool framing = chunked && message_->between_chunks();
-      if (framing && rest.size() < kShortestChunk) break;
-      if (framing && broken_chunk_line(rest, message_->behind_chunk())) {
-        step.reject_status = 400;
-        return step;
-      }
+      if (!framing) rest = rest.substr(0, most);
+      if (rest.empty() || (framing && rest.size() < kShortestChunk)) break;
+      if (framing && broken_chunk_line(rest, message_->behind_chunk())) return rejected(step);
       error_code failed;
       const std::size_t size = message_->put(boost::asio::buffer(rest.data(), rest.size()), failed);
       const bool more = failed == http::error::need_more;
       // The same bound for a header that came at once as for one that trickles in.
       if ((failed && !more) || (framing && (more ? rest.size() : size) > kMaxChunkOverhead) ||
           message_->extensions() > kMaxChunkOverhead) {
-        step.reject_status = 400;
-        return step;
+        return rejected(step);
       }
       step.consumed += size;
-      if (more) break;
+      if (!framing) most -= size;
+      if (more) {
+        left_ = rest.size();
+        break;
+      }
     }
-    left_ = bytes.size() - step.consumed;
     step.done = message_->is_done();
-    if (step.done) left_ = 0;
+    return step;
+  }
+
+  static BodyStep rejected(BodyStep step) {
+    step.reject_status = 400;
     return step;
   }
 
   std::vector<ParsedField> fields_;
   HeadReader head_;
   std::optional<Message> message_;
-  std::size_t left_ = 0;  // bytes that the last step left to come again
+  std::size_t left_ = 0;  // bytes that Beast has looked at and that must come again
 };
 
 RequestParser::RequestParser() : reader_(std::make_unique<Reader>()) {}
@@ -213,8 +218,9 @@ int RequestParser::parse_head(std::string_view head, const HeadLimits& limits) {
 }
 const RequestHead& RequestParser::head() const { return reader_->head(); }
 std::span<const ParsedField> RequestParser::fields() const { return reader_->fields(); }
-RequestParser::BodyStep RequestParser::feed_body(std::string_view bytes, BodySink sink) {
-  return reader_->feed_body(bytes, sink);
+RequestParser::BodyStep RequestParser::feed_body(std::string_view bytes, BodySink sink,
+                                                 std::size_t most) {
+  return reader_->feed_body(bytes, sink, most);
 }
 bool RequestParser::body_done() const { return reader_->body_done(); }
 void RequestParser::reset() { reader_->reset(); }

@@ -60,8 +60,9 @@ class RequestParser {
   // REQUIRES: parse_head returned 0. Feeds body bytes and passes pieces of the body, without
   // chunk framing, to `sink`; they point into `bytes`. What was not consumed must come again at the
   // front of the next call, with more behind it: a chunk's header is read only when it is whole.
-  // The rest stays below kMaxChunkOverhead, or the body is rejected. Trailers are read over.
-  BodyStep feed_body(std::string_view bytes, BodySink sink);
+  // The rest stays below kMaxChunkOverhead, or the body is rejected. Trailers are read over. At
+  // most `most` bytes of the body are passed on; what follows them in `bytes` may then be left too.
+  BodyStep feed_body(std::string_view bytes, BodySink sink, std::size_t most = SIZE_MAX);
 
   bool body_done() const;  // true at once for a request without a body
 

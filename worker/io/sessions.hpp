@@ -22,6 +22,9 @@
 
 namespace holdfast::worker {
 
+// 16 hexadecimal digits.
+void write_hex(char* at, std::uint64_t value);
+
 class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
@@ -156,7 +159,7 @@ class Sessions {
   Drained drained_;
   std::string date_;
   std::chrono::sys_seconds date_second_{};
-  std::uint64_t id_seed_ = 0;
+  std::string id_text_;  // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;
   PeerAddress::Text address_text_{};
   std::vector<char> scratch_;

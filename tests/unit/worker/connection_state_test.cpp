@@ -134,7 +134,9 @@ TEST(ConnectionStateTest, IdleAndNewAreProbedBeforeTheyAreClosed) {
 
 TEST(ConnectionStateTest, DrainExpiredAlwaysCloses) {
   for_every_pair([](const ConnMachine&, ConnEvent event, const ConnStep& got) {
-    if (event == ConnEvent::DrainExpired) EXPECT_EQ(got.next.state, ConnState::Closed);
+    if (event == ConnEvent::DrainExpired) {
+      EXPECT_EQ(got.next.state, ConnState::Closed);
+    }
   });
 }
 
@@ -149,7 +151,9 @@ TEST(ConnectionStateTest, OnlyAnActiveConnectionIsEverAborted) {
 TEST(ConnectionStateTest, DrainingIsNeverForgottenAndRequestsNeverFall) {
   for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
     EXPECT_GE(got.next.requests, before.requests);
-    if (before.draining) EXPECT_TRUE(got.next.draining);
+    if (before.draining) {
+      EXPECT_TRUE(got.next.draining);
+    }
   });
 }
 

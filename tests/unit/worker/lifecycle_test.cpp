@@ -184,7 +184,9 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
       for (const WorkerAction& action : got.actions) {
         ASSERT_FALSE(finished) << "an action after the last one";
         if (std::holds_alternative<StopListening>(action)) stopped_listening = true;
-        if (std::holds_alternative<StartAccepting>(action)) ASSERT_FALSE(stopped_listening);
+        if (std::holds_alternative<StartAccepting>(action)) {
+          ASSERT_FALSE(stopped_listening);
+        }
         if (std::holds_alternative<FinishWorker>(action)) {
           ASSERT_TRUE(stopped_listening);
           ASSERT_TRUE(connections == 0 || has<CutConnections>(got));
@@ -192,9 +194,12 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
         }
         if (std::holds_alternative<AbandonStart>(action)) finished = true;
       }
-      if (got.next.phase == Phase::Draining)
+      if (got.next.phase == Phase::Draining) {
         ASSERT_TRUE(wake_at(got.next)) << "a drain without a deadline";
-      if (got.next.phase == Phase::Exited) ASSERT_TRUE(finished);
+      }
+      if (got.next.phase == Phase::Exited) {
+        ASSERT_TRUE(finished);
+      }
       state = got.next;
     }
   }

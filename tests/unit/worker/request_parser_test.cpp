@@ -269,6 +269,31 @@ TEST(RequestBodyTest, ExtensionsAndTrailersAreBounded) {
   }
 }
 
+TEST(RequestBodyTest, ASmallBufferIsFilledWithoutLosingTheFraming) {
+  const std::string bytes = "5;x=yyyyyyyyyy\r\nhello\r\n6\r\n world\r\n0\r\nA: b\r\n\r\nGET /";
+  for (const std::size_t most : {1U, 2U, 4U, 5U, 11U, 100U}) {
+    RequestParser parser;
+    ASSERT_EQ(parser.parse_head(kChunked, {}), 0);
+    std::string_view rest = bytes;
+    std::string content;
+    while (!parser.body_done()) {
+      std::size_t got = 0;
+      const auto step = parser.feed_body(
+          rest,
+          [&](std::string_view piece) {
+            got += piece.size();
+            content += piece;
+          },
+          most);
+      ASSERT_GT(step.consumed, 0U);
+      ASSERT_LE(got, most);
+      rest.remove_prefix(step.consumed);
+    }
+    EXPECT_EQ(content, "hello world");
+    EXPECT_EQ(rest, "GET /");
+  }
+}
+
 TEST(RequestBodyTest, RandomBodiesComeOutAsTheyWentIn) {
   const unsigned seed = 7;
   std::mt19937 random(seed);

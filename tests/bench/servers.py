@@ -1,0 +1,243 @@
+"""The servers under measurement. Each is a context manager: it starts on a free loopback port in a
+temporary folder, and whatever happens nothing of it is left behind."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+BODY = "Hello, world!"
+PATIENCE = 30
+
+
+def wait_until(condition, what, patience=PATIENCE):
+    """Polls: used only for foreign programs, which announce nothing."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.002)
+    raise RuntimeError(f"gave up waiting for {what}")
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children_of(pid):
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(c) for t in tasks for c in (t / "children").read_text().split()]
+    except OSError:
+        return []
+    return [child for child in children if is_alive(child)]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _more_descriptors():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Server:
+    """name; generation_header; target; main_pid; serving() -> pids that answer requests."""
+
+    name = "?"
+    generation_header = "X-Generation"
+
+    def __init__(self, cpu=None, log=True, workers=1, env=None):
+        self.cpu, self.log, self.workers = cpu, log, workers
+        self.env = {**os.environ, **(env or {})}
+        self.process = None
+
+    def __enter__(self):
+        self.dir = Path(tempfile.mkdtemp(prefix=f"holdfast-bench-{self.name}-"))
+        self.log_file = self.dir / "access.log"
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process is not None:
+            # A group of its own: KILL reaches what a crashed master has left behind.
+            family = [self.process.pid, *children_of(self.process.pid)]
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+            for pid in family:
+                if pid != self.process.pid and not is_alive(pid):
+                    continue
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def spawn(self, argv, **pipes):
+        if self.cpu is not None:
+            argv = ["taskset", "-c", str(self.cpu), *argv]
+        # taskset execs, so the pid is the server's own.
+        self.process = subprocess.Popen([str(a) for a in argv], env=self.env,
+                                        preexec_fn=_more_descriptors, start_new_session=True,
+                                        stdin=subprocess.DEVNULL, **pipes)
+
+    @property
+    def main_pid(self):
+        return self.process.pid
+
+    def serving(self):
+        return children_of(self.main_pid)
+
+    def reload(self):
+        os.kill(self.main_pid, signal.SIGHUP)
+
+    def line_size(self):
+        """Mean bytes of an access-log line so far."""
+        if not self.log_file.exists():
+            return 0
+        text = self.log_file.read_bytes()
+        return len(text) / max(text.count(b"\n"), 1)
+
+
+class Holdfast(Server):
+    name = "holdfast"
+
+    def __init__(self, bin_dir, options=(), **keywords):
+        super().__init__(**keywords)
+        self.bin_dir, self.options = bin_dir, options
+        self.events = []
+        self.seen = threading.Condition()
+
+    def start(self):
+        # A name of its own: benchmarks run beside whatever else runs on the machine.
+        self.spawn([self.bin_dir / "holdfast", "run", "--name", self.dir.name, "--listen", "127.0.0.1:0",
+                    "--workers", self.workers, "--access-log", self.log_file if self.log else "off",
+                    *self.options, "--", self.bin_dir / "holdfast-demo"],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        threading.Thread(target=self._read_events, daemon=True).start()
+        self.target = self.wait_event("started")["listeners"][0]["address"]
+        for count in range(1, self.workers + 1):
+            self.wait_event("worker_ready", count)
+        wait_until(lambda: answers(int(self.target.rpartition(":")[2])), "holdfast")
+
+    @staticmethod
+    def supports(bin_dir, flag):
+        text = subprocess.run([bin_dir / "holdfast", "run", "--help"], capture_output=True, text=True).stdout
+        return f" {flag} " in text
+
+    def _read_events(self):
+        for line in self.process.stderr:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = {"event": "?", "text": line.decode(errors="replace").strip()}
+            event["seen_at"] = time.monotonic()
+            with self.seen:
+                self.events.append(event)
+                self.seen.notify_all()
+        with self.seen:
+            self.events.append({"event": "eof"})
+            self.seen.notify_all()
+
+    def named(self, name):
+        return [e for e in self.events if e.get("event") == name]
+
+    def wait_event(self, name, count=1, patience=PATIENCE):
+        with self.seen:
+            self.seen.wait_for(lambda: len(self.named(name)) >= count or self.named("eof"), patience)
+            if len(self.named(name)) < count:
+                tail = "\n  ".join(json.dumps(e) for e in self.events[-8:])
+                raise RuntimeError(f"holdfast: no event {name} number {count}; last:\n  {tail}")
+            return self.named(name)[count - 1]
+
+    def serving(self):
+        gone = {e.get("pid") for e in self.named("worker_exited")}
+        return [e["pid"] for e in self.named("worker_ready") if e["pid"] not in gone]
+
+
+class Nginx(Server):
+    name = "nginx"
+    generation_header = "X-Gen"
+
+    # The fields of the holdfast line that nginx has, under the same names. Not $request_id: OpenSSL's random
+    # bytes cost nginx more than a tenth of a request, and the comparison is to be with nginx at its best.
+    FORMAT = (
+        """{"logged_at":"$time_iso8601","type":"access","severity":"info","start_at":"$msec","""
+        """"response_time":$request_time,"protocol":"$server_protocol","http_method":"$request_method","""
+        """"url":"$request_uri","http_host":"$http_host","http_status_code":$status,"""
+        """"request_size":"$content_length","response_size":$body_bytes_sent,"bytes_received":$request_length,"""
+        """"bytes_sent":$bytes_sent,"remote_ipaddr":"$remote_addr","remote_port":$remote_port,"""
+        """"http_user_agent":"$http_user_agent","request_id":"$connection-$msec-$connection_requests","""
+        """"listener":"http","""
+        """"conn_id":"$connection","conn_requests":$connection_requests,"pid":$pid,"""
+        """"completion":"$request_completion"}"""
+    )
+    CONFIG = """daemon off; worker_processes {workers}; user root; pid {dir}/pid; error_log {dir}/error.log warn;
+events {{ worker_connections 18000; }}
+http {{
+  log_format all escape=json '{format}';
+  access_log {log};
+  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
+  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  keepalive_timeout 300s; keepalive_requests 1000000000;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{ default_type text/plain; add_header X-Gen $pid; return 200 "{body}"; }}
+  }}
+}}
+"""
+
+    def start(self):
+        port = free_port()
+        self.target = f"127.0.0.1:{port}"
+        log = f"{self.log_file} all buffer=32k flush=1s" if self.log else "off"
+        config = self.dir / "nginx.conf"
+        config.write_text(self.CONFIG.format(workers=self.workers, dir=self.dir, format=self.FORMAT, log=log,
+                                             port=port, body=BODY))
+        self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", self.dir / "error.log"])
+        wait_until(lambda: self.process.poll() is not None
+                   or (answers(port) and len(self.serving()) == self.workers), "nginx")
+        if self.process.poll() is not None:
+            raise RuntimeError("nginx did not start")
+
+
+class Bare(Server):
+    name = "bare"
+
+    def __init__(self, bin_dir, **keywords):
+        super().__init__(**keywords)
+        self.bin_dir = bin_dir
+
+    def start(self):
+        log = ["--log", self.log_file] if self.log else []
+        self.spawn([self.bin_dir / "bare_responder", *log], stdout=subprocess.PIPE)
+        self.target = "127.0.0.1:" + self.process.stdout.readline().decode().strip()
+
+    def serving(self):
+        return [self.main_pid]
