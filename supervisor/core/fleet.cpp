@@ -66,6 +66,11 @@ Worker* FleetTurn::find(WorkerId id) {
   return found == fleet_.workers.end() ? nullptr : &*found;
 }
 
+Worker* FleetTurn::find_alive(WorkerId id) {
+  Worker* worker = find(id);
+  return worker != nullptr && !worker->exited ? worker : nullptr;
+}
+
 bool FleetTurn::serves(const Worker& worker) const { return worker.generation == fleet_.serving; }
 
 bool FleetTurn::is_candidate(const Worker& worker) const {

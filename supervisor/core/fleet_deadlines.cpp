@@ -62,7 +62,7 @@ void FleetTurn::strike_candidate() {
   for (const Worker& worker : fleet_.workers) {
     if (is_candidate(worker)) {
       ready += worker.ready_at.has_value();
-      accepting += worker.phase == WorkerPhase::Accepting;
+      accepting += worker.phase == WorkerPhase::Accepting && !worker.exited;
       const bool done = candidate.phase == ReloadPhase::Opening
                             ? worker.phase == WorkerPhase::Accepting
                             : worker.ready_at.has_value();
@@ -74,7 +74,8 @@ void FleetTurn::strike_candidate() {
     act(warning("pause_timed_out")
             .with("generation", candidate.id.value)
             .with("unpaused", unpaused));
-    return commit();
+    if (accepting == candidate.workers) return commit();
+    return fail_candidate("a worker of the candidate exited");
   }
   const bool opening = candidate.phase == ReloadPhase::Opening;
   const std::string reason = std::to_string(opening ? accepting : ready) + " of " +

@@ -65,7 +65,7 @@ void FleetTurn::finish(WorkerId id) {
   Report ended = worker.leaving && clean ? report("worker_exited") : warning("worker_exited");
   ended.about(id).with("phase", std::string(to_string(worker.phase)));
   if (worker.exited) with_status(ended, *worker.exited);
-  if (!worker.leaving) ended.with_stderr_tail = true;
+  ended.with_stderr_tail = !worker.leaving || !clean;
   act(std::move(ended));
   // The verdict needs the worker's last lines, so it is released after it.
   if (is_candidate(worker) && !first_start() && !worker.leaving && !fleet_.stop) {

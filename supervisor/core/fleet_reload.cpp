@@ -59,7 +59,7 @@ void FleetTurn::advance_candidate() {
   std::size_t prepared = 0;
   std::size_t accepting = 0;
   for (const Worker& worker : fleet_.workers) {
-    if (!is_candidate(worker)) continue;
+    if (!is_candidate(worker) || worker.exited) continue;
     prepared += worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
                 worker.phase == WorkerPhase::Accepting;
     accepting += worker.phase == WorkerPhase::Accepting;
@@ -76,7 +76,8 @@ void FleetTurn::advance_candidate() {
   if (candidate.phase == ReloadPhase::Opening && accepting == candidate.workers) {
     pause_the_serving();
   }
-  if (fleet_.candidate && candidate.phase == ReloadPhase::Pausing) {
+  // Once more, because one may have died since; its end is about to fail the reload.
+  if (candidate.phase == ReloadPhase::Pausing && accepting == candidate.workers) {
     const bool awaited = std::ranges::any_of(fleet_.workers, [&](const Worker& worker) {
       return serves(worker) && worker.phase == WorkerPhase::Pausing && !worker.exited;
     });
@@ -105,14 +106,18 @@ void FleetTurn::commit() {
   fleet_.history = {};
   const std::uint64_t took = millis_between(candidate.began_at, now_);
   if (!old) {
+    act(AnnounceServing{});  // first: who reads `serving` may rely on the pid file
     act(report("serving").with("generation", candidate.id.value).with("ready_ms", took));
-    act(AnnounceServing{});
     return;
   }
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
   retire(*old);
   for (Worker& worker : fleet_.workers) {
-    if (worker.generation != *old || worker.exited) continue;
+    if (worker.generation != *old) continue;
+    if (worker.exited || worker.phase == WorkerPhase::Killed) {
+      worker.leaving = true;  // a crash that needs no replacement any more
+      continue;
+    }
     switch (worker.phase) {
       case WorkerPhase::Starting:
         terminate(worker);

@@ -49,6 +49,8 @@ class FleetTurn {
   void act(FleetAction action) { actions_.push_back(std::move(action)); }
 
   Worker* find(WorkerId id);
+  // What a dead worker had said before is read after its exit; only its counts still matter.
+  Worker* find_alive(WorkerId id);
   bool serves(const Worker& worker) const;        // of the serving generation
   bool is_candidate(const Worker& worker) const;  // of the candidate
   bool first_start() const { return !fleet_.serving && fleet_.candidate; }

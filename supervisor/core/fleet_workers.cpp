@@ -53,7 +53,7 @@ void FleetTurn::kill(Worker& worker, const std::string& reason) {
 }
 
 void FleetTurn::on(const WorkerGreeted& event) {
-  Worker* worker = find(event.worker);
+  Worker* worker = find_alive(event.worker);
   if (worker == nullptr || worker->phase != WorkerPhase::Starting) return;
   if (worker->welcomed) return misbehaved(*worker, "said hello twice");
   const auto version = common_protocol(kProtocol, event.protocol);
@@ -63,7 +63,7 @@ void FleetTurn::on(const WorkerGreeted& event) {
 }
 
 void FleetTurn::on(const WorkerBecameReady& event) {
-  Worker* worker = find(event.worker);
+  Worker* worker = find_alive(event.worker);
   if (worker == nullptr || worker->phase != WorkerPhase::Starting) return;
   if (!worker->welcomed) return misbehaved(*worker, "said ready before it was welcomed");
   worker->phase = WorkerPhase::Ready;
@@ -83,7 +83,7 @@ void FleetTurn::on(const WorkerBecameReady& event) {
 }
 
 void FleetTurn::on(const WorkerAccepted& event) {
-  Worker* worker = find(event.worker);
+  Worker* worker = find_alive(event.worker);
   if (worker == nullptr || worker->phase != WorkerPhase::Opening) return;
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
@@ -92,7 +92,7 @@ void FleetTurn::on(const WorkerAccepted& event) {
 }
 
 void FleetTurn::on(const WorkerPaused& event) {
-  Worker* worker = find(event.worker);
+  Worker* worker = find_alive(event.worker);
   if (worker == nullptr || worker->phase != WorkerPhase::Pausing) return;
   worker->phase = WorkerPhase::Paused;
   advance_candidate();
@@ -101,7 +101,7 @@ void FleetTurn::on(const WorkerPaused& event) {
 // Asked for, this is an acknowledgement. Unasked, the worker leaves: an operator's TERM, or it
 // recycles itself.
 void FleetTurn::on(const WorkerBeganDrain& event) {
-  Worker* worker = find(event.worker);
+  Worker* worker = find_alive(event.worker);
   if (worker == nullptr || worker->leaving || worker->phase == WorkerPhase::Killed) return;
   act(report("worker_leaving")
           .about(worker->id)

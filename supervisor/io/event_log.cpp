@@ -25,10 +25,10 @@ EventLog EventLog::to_stderr(boost::asio::io_context& io) {
   return EventLog(io, own ? std::move(*own) : UniqueFd());
 }
 
-void EventLog::write(std::string_view line) {
+void EventLog::write_within(std::string_view line, std::size_t capacity) {
   if (!target_) return;
-  if (pending_.size() + line.size() > kCapacity && !flush() &&
-      pending_.size() + line.size() > kCapacity) {
+  if (pending_.size() + line.size() > capacity && !flush() &&
+      pending_.size() + line.size() > capacity) {
     ++dropped_;
     ++unreported_;
     return;

@@ -24,13 +24,17 @@ class EventLog {
   static EventLog to_stderr(boost::asio::io_context& io);
 
   // `line` ends with '\n'.
-  void write(std::string_view line);
+  void write(std::string_view line) { write_within(line, kCapacity); }
+  // For what workers say. The half that is closed to it is the events' own: a worker that says a
+  // lot, as one that fails does, must not drown the verdict on it.
+  void write_output(std::string_view line) { write_within(line, kCapacity / 2); }
   // At exit: gives a slow reader this long.
   void flush_for(Millis timeout);
 
   std::uint64_t dropped() const { return dropped_; }
 
  private:
+  void write_within(std::string_view line, std::size_t capacity);
   bool flush();
   long write_some(std::string_view bytes) const;
   void retry_later();

@@ -128,7 +128,7 @@ Result<void> Supervisor::launch(const StartWorker& action) {
     feed(ChannelClosed{id});
   };
   callbacks.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
-    events_.write(worker_output_line(generation, id, pid, line, truncated, wall_now()));
+    events_.write_output(worker_output_line(generation, id, pid, line, truncated, wall_now()));
   };
   callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
   workers_[id] = std::make_unique<WorkerProcess>(io_, generation, std::move(launched),

@@ -99,7 +99,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
     exchange.persist_head(head);
     return run_stream(connection, input);
   }
-  if (exchange.body_done) return run_plain(connection, head);
+  if (exchange.body_done) return run_plain(connection, head, rest);
   if (request.has_length && request.content_length > options_.max_body) {
     return reject(connection, 413, "the request's body is too large");
   }
@@ -110,7 +110,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
     exchange.request_size = size;
     exchange.bytes_received += size;
     exchange.body_done = true;
-    return run_plain(connection, head);
+    return run_plain(connection, head, rest);
   }
   exchange.persist_head(head);
   exchange.stage = Stage::Body;
@@ -137,11 +137,13 @@ Sessions::Step Sessions::collect_body(Connection& connection, std::string_view& 
   }
   exchange.body_done = true;
   exchange.body_view = exchange.body;
-  return run_plain(connection, exchange.head_copy);
+  return run_plain(connection, exchange.head_copy, rest);
 }
 
-Sessions::Step Sessions::run_plain(Connection& connection, std::string_view head) {
+Sessions::Step Sessions::run_plain(Connection& connection, std::string_view head,
+                                   std::string_view rest) {
   Exchange& exchange = *connection.exchange;
+  exchange.read_ahead = !rest.empty();
   exchange.handler_running = exchange.in_handler_call = true;
   std::exception_ptr error;
   try {
@@ -242,7 +244,8 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
         exchange.body_into.size());
     rest.remove_prefix(step.consumed);
     exchange.bytes_received += step.consumed;
-  } while (filled == 0 && step.consumed != 0 && !step.done && step.reject_status == 0 && !rest.empty());
+  } while (filled == 0 && step.consumed != 0 && !step.done && step.reject_status == 0 &&
+           !rest.empty());
   if (stored) {
     exchange.in.erase(0, exchange.in.size() - rest.size());
   } else {

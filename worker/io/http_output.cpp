@@ -190,8 +190,21 @@ void Sessions::mark_incomplete(Connection& connection) {
 
 bool Sessions::must_close(const Exchange& exchange) const {
   const std::size_t limit = options_.requests_per_connection;
-  return draining_ || (limit != 0 && exchange.connection != nullptr &&
-                       exchange.connection->machine.requests >= limit);
+  if (limit != 0 && exchange.connection != nullptr &&
+      exchange.connection->machine.requests >= limit)
+    return true;
+  return draining_ && !next_request_is_here(exchange);
+}
+
+// What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a
+// draining worker says it in the response to the last request that has arrived.
+bool Sessions::next_request_is_here(const Exchange& exchange) const {
+  if (exchange.connection == nullptr || !exchange.body_done || exchange.handler == nullptr)
+    return false;
+  const bool streams = std::holds_alternative<StreamHandler>(*exchange.handler);
+  if (streams ? !exchange.in.empty() : exchange.read_ahead) return true;
+  char byte = 0;
+  return ::recv(exchange.connection->fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 std::string_view Sessions::http_date() {

@@ -61,6 +61,7 @@ class Sessions {
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
   bool must_close(const Exchange& exchange) const;
+  bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date();
   std::string& request_id(Exchange& exchange);
   std::string_view remote_address(const Exchange& exchange);
@@ -105,7 +106,7 @@ class Sessions {
   Step advance(Connection& connection, Input& input);
   Step begin_request(Connection& connection, std::string_view head, Input& input);
   Step collect_body(Connection& connection, std::string_view& rest);
-  Step run_plain(Connection& connection, std::string_view head);
+  Step run_plain(Connection& connection, std::string_view head, std::string_view rest);
   Step run_stream(Connection& connection, Input& input);
   Step after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error,
                           bool finished);
