@@ -49,7 +49,9 @@ Result<Millis> parse_duration(std::string_view text) {
   if (micros == 0)
     return bad_duration(text, "unknown unit '" + std::string(unit) + "'; use us, ms, s, m or h");
   if (whole > kMaxMicros / micros) return bad_duration(text, "too long");
-  return Millis{(whole * micros + fraction * micros / scale) / 1'000};
+  const std::int64_t total = whole * micros + fraction * micros / scale;
+  if (total > kMaxMicros) return bad_duration(text, "too long");
+  return Millis{total / 1'000};
 }
 
 std::string format_duration(Millis duration) {

@@ -36,19 +36,14 @@ Result<ListenAddress> parse_unix(std::string_view text, std::string_view rest) {
   if (address.path.empty() || (address.path.front() != '/' && address.path.front() != '@')) {
     return bad(text, "a Unix socket's path must be absolute, or begin with @");
   }
-  if (address.path.find('\0') != std::string::npos)
-    return bad(text, "the path contains a NUL byte");
   if (address.path.size() > kMaxUnixPath)
     return bad(text, "a Unix socket's path has at most 107 bytes");
   if (address.path == "@") return bad(text, "the abstract name is empty");
-  std::string_view options =
-      comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-  if (comma != std::string_view::npos && options.empty())
-    return bad(text, "an option is missing after the comma");
-  while (!options.empty()) {
-    const std::size_t end = options.find(',');
-    const std::string_view option = options.substr(0, end);
-    options = end == std::string_view::npos ? std::string_view{} : options.substr(end + 1);
+  for (std::size_t at = comma; at != std::string_view::npos;) {
+    const std::size_t end = rest.find(',', at + 1);
+    const std::string_view option = rest.substr(at + 1, end - at - 1);
+    at = end;
+    if (option.empty()) return bad(text, "an option is missing after the comma");
     const std::size_t equals = option.find('=');
     const std::string_view key = option.substr(0, equals);
     const std::string_view value =
@@ -86,6 +81,8 @@ bool valid_name(std::string_view name) {
 }  // namespace
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {
+  // The kernel would read a text up to its NUL only (JSON can hold one, as \u0000).
+  if (text.find('\0') != std::string_view::npos) return bad(text, "it contains a NUL byte");
   if (text.starts_with("unix:")) return parse_unix(text, text.substr(5));
   TcpAddress address;
   const std::size_t colon = text.rfind(':');

@@ -17,166 +17,171 @@
 namespace holdfast {
 namespace {
 
+// Connections that wait to be accepted cost the kernel little and a refused client much; the kernel
+// lowers it to net.core.somaxconn (4096 since Linux 5.4).
 constexpr int kBacklog = 4096;
 
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
-SocketAddress tcp_address(const TcpAddress& address, int family) {
-  SocketAddress result;
-  if (family == AF_INET) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    if (!address.host.empty()) ::inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr);
-    std::memcpy(&result.storage, &v4, sizeof v4);
-    result.size = sizeof v4;
+SocketAddress inet_address(const TcpAddress& tcp) {
+  SocketAddress address;
+  if (tcp.host.find(':') != std::string::npos || tcp.host.empty()) {
+    auto* six = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(tcp.port);
+    if (!tcp.host.empty()) ::inet_pton(AF_INET6, tcp.host.c_str(), &six->sin6_addr);
+    address.size = sizeof *six;
   } else {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(address.port);
-    if (!address.host.empty()) ::inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
-    std::memcpy(&result.storage, &v6, sizeof v6);
-    result.size = sizeof v6;
+    auto* four = reinterpret_cast<sockaddr_in*>(&address.storage);
+    four->sin_family = AF_INET;
+    four->sin_port = htons(tcp.port);
+    ::inet_pton(AF_INET, tcp.host.c_str(), &four->sin_addr);
+    address.size = sizeof *four;
   }
-  return result;
+  return address;
 }
 
-SocketAddress unix_address(const UnixAddress& address) {
-  sockaddr_un local{};
-  local.sun_family = AF_UNIX;
-  std::memcpy(local.sun_path, address.path.data(), address.path.size());
-  if (address.abstract()) local.sun_path[0] = '\0';
-  SocketAddress result;
-  std::memcpy(&result.storage, &local, sizeof local);
-  // An abstract name is exactly as long as given; a path ends at its NUL (unix(7)).
-  const std::size_t terminator = address.abstract() ? 0 : 1;
-  result.size =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path.size() + terminator);
-  return result;
+// A leading '@' stands for the NUL byte of the abstract namespace (unix(7)).
+SocketAddress unix_address(const UnixAddress& local) {
+  SocketAddress address;
+  auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
+  un->sun_family = AF_UNIX;
+  std::memcpy(un->sun_path, local.path.data(), local.path.size());
+  if (local.abstract()) un->sun_path[0] = '\0';
+  const std::size_t terminator = local.abstract() ? 0 : 1;
+  address.size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + local.path.size() + terminator);
+  return address;
 }
 
 Result<UniqueFd> open_socket(int family, const std::string& name) {
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return errno_error("create a socket for " + name, errno);
+  if (!fd) return errno_error("bind " + name, errno);
   return fd;
 }
 
-Result<void> bind_and_listen(int fd, const SocketAddress& address, const std::string& name) {
-  if (::bind(fd, address.get(), address.size) != 0) return errno_error("bind " + name, errno);
-  if (::listen(fd, kBacklog) != 0) return errno_error("listen on " + name, errno);
-  return {};
+void set_flag(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
-std::uint16_t bound_port(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
-  if (storage.ss_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &storage, sizeof v6);
-    return ntohs(v6.sin6_port);
+Result<UniqueFd> bind_inet(const TcpAddress& tcp, const std::string& name) {
+  const SocketAddress address = inet_address(tcp);
+  HOLDFAST_ASSIGN(UniqueFd fd, open_socket(address.storage.ss_family, name));
+  set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.storage.ss_family == AF_INET6) {
+    // Said both ways, because the default is a sysctl (net.ipv6.bindv6only).
+    set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, tcp.host.empty() ? 0 : 1);
   }
-  sockaddr_in v4{};
-  std::memcpy(&v4, &storage, sizeof v4);
-  return ntohs(v4.sin_port);
+  if (::bind(fd.get(), address.get(), address.size) != 0) {
+    return errno_error("bind " + name, errno);
+  }
+  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + name, errno);
+  return fd;
 }
 
-Result<BoundListener> bind_tcp(const TcpAddress& address) {
-  const bool every = address.host.empty();
-  const int family = every || address.host.find(':') != std::string::npos ? AF_INET6 : AF_INET;
-  const std::string name = to_string(address);
-  auto opened = open_socket(family, name);
-  int used = family;
-  if (!opened && every && opened.error().code == EAFNOSUPPORT) {
-    used = AF_INET;
-    opened = open_socket(used, name);
+Result<BoundListener> bind_tcp(const TcpAddress& tcp) {
+  const std::string shown = to_string(ListenAddress{tcp});
+  auto fd = bind_inet(tcp, shown);
+  if (!fd && tcp.host.empty() &&
+      (fd.error().code == EAFNOSUPPORT || fd.error().code == EADDRNOTAVAIL)) {
+    fd = bind_inet({"0.0.0.0", tcp.port}, shown);  // a machine without IPv6
   }
-  if (!opened) return opened.error();
-  UniqueFd fd = std::move(*opened);
-  const int on = 1;
-  const int v6_only = every ? 0 : 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (used == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-  auto bound = bind_and_listen(fd.get(), tcp_address(address, used), name);
-  if (!bound && every && used == AF_INET6 && bound.error().code == EADDRNOTAVAIL) {
-    // IPv6 is compiled in but turned off (net.ipv6.conf.all.disable_ipv6).
-    HOLDFAST_ASSIGN(fd, open_socket(AF_INET, name));
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    bound = bind_and_listen(fd.get(), tcp_address(address, AF_INET), name);
+  if (!fd) return fd.error();
+  SocketAddress bound;
+  bound.size = sizeof bound.storage;
+  if (::getsockname(fd->get(), bound.get(), &bound.size) != 0) {
+    return errno_error("read the port of " + shown, errno);
   }
-  if (!bound) return bound.error();
-  TcpAddress real = address;
-  real.port = bound_port(fd.get());
-  return BoundListener{std::move(fd), to_string(real)};
+  // The port is at the same place in both families.
+  const auto port = ntohs(reinterpret_cast<const sockaddr_in*>(&bound.storage)->sin_port);
+  BoundListener listener;
+  listener.fd = std::move(*fd);
+  listener.address = to_string(ListenAddress{TcpAddress{tcp.host, port}});
+  listener.port = port;
+  return listener;
 }
 
-// Removes a socket file that nobody listens on; whether it may be bound then.
-Result<void> remove_stale(const UnixAddress& address, const std::string& name) {
+// A socket file that nobody listens on any more is removed. Everything else stays: a live server's
+// socket, or a file that somebody typed by mistake.
+Result<void> clear_stale(const UnixAddress& local, const SocketAddress& address,
+                         const std::string& shown) {
   struct stat info {};
-  if (::lstat(address.path.c_str(), &info) != 0) return {};
-  if (!S_ISSOCK(info.st_mode))
-    return Error{"cannot bind " + name + ": a file that is no socket is in the way", EEXIST};
-  HOLDFAST_ASSIGN(const UniqueFd probe, open_socket(AF_UNIX, name));
-  const SocketAddress target = unix_address(address);
-  if (::connect(probe.get(), target.get(), target.size) == 0 || errno != ECONNREFUSED) {
-    return errno_error("bind " + name, EADDRINUSE);
+  if (::lstat(local.path.c_str(), &info) != 0) return {};
+  if (!S_ISSOCK(info.st_mode)) return plain_error("bind " + shown, "a file is there, no socket");
+  HOLDFAST_ASSIGN(const UniqueFd probe, open_socket(AF_UNIX, shown));
+  if (::connect(probe.get(), address.get(), address.size) == 0 || errno != ECONNREFUSED) {
+    return errno_error("bind " + shown, EADDRINUSE);
   }
-  if (::unlink(address.path.c_str()) != 0)
-    return errno_error("remove the stale socket " + address.path, errno);
-  return {};
+  return unlink_own_socket(local.path, info.st_dev, info.st_ino);
 }
 
-Result<void> set_owner(const UnixAddress& address) {
+Result<void> give_to_owner(const UnixAddress& local, const std::string& shown) {
   uid_t user = static_cast<uid_t>(-1);
   gid_t group = static_cast<gid_t>(-1);
-  if (!address.user.empty()) {
-    const passwd* entry = ::getpwnam(address.user.c_str());
-    if (entry == nullptr) return plain_error("find user " + address.user, "no such user");
+  if (!local.user.empty()) {
+    const passwd* entry = ::getpwnam(local.user.c_str());
+    if (entry == nullptr) return plain_error("bind " + shown, "no user " + local.user);
     user = entry->pw_uid;
   }
-  if (!address.group.empty()) {
-    const ::group* entry = ::getgrnam(address.group.c_str());
-    if (entry == nullptr) return plain_error("find group " + address.group, "no such group");
+  if (!local.group.empty()) {
+    const struct group* entry = ::getgrnam(local.group.c_str());
+    if (entry == nullptr) return plain_error("bind " + shown, "no group " + local.group);
     group = entry->gr_gid;
   }
-  if ((!address.user.empty() || !address.group.empty()) &&
-      ::chown(address.path.c_str(), user, group) != 0) {
-    return errno_error("change the owner of " + address.path, errno);
+  if (::lchown(local.path.c_str(), user, group) != 0) {
+    return errno_error("give " + shown + " to its owner", errno);
   }
   return {};
 }
 
-Result<BoundListener> bind_unix(const UnixAddress& address) {
-  const std::string name = to_string(address);
-  if (!address.abstract()) HOLDFAST_TRY(remove_stale(address, name));
-  HOLDFAST_ASSIGN(UniqueFd fd, open_socket(AF_UNIX, name));
-  const SocketAddress target = unix_address(address);
-  // The mode is right from the first instant: the file is made with what the umask leaves (bind(2)
-  // honours it).
-  const mode_t old_mask =
-      ::umask(address.mode ? static_cast<mode_t>(~*address.mode & 0777U) : 0117);
-  const auto bound = bind_and_listen(fd.get(), target, name);
-  ::umask(old_mask);
-  if (!bound) return bound.error();
-  if (!address.abstract()) {
-    if (const auto owned = set_owner(address); !owned) {
-      ::unlink(address.path.c_str());
-      return owned.error();
-    }
+Result<BoundListener> bind_unix(const UnixAddress& local) {
+  const std::string shown = to_string(ListenAddress{local});
+  const SocketAddress address = unix_address(local);
+  if (!local.abstract()) HOLDFAST_TRY(clear_stale(local, address, shown));
+  HOLDFAST_ASSIGN(UniqueFd fd, open_socket(AF_UNIX, shown));
+  // The mode is right from birth: with chmod(2) alone others could connect for a moment.
+  const mode_t old_mask = local.mode ? ::umask(~*local.mode & 0777) : 0;
+  const int bound = ::bind(fd.get(), address.get(), address.size);
+  const int error = errno;
+  if (local.mode) ::umask(old_mask);
+  if (bound != 0) return errno_error("bind " + shown, error);
+  BoundListener listener;
+  if (!local.abstract()) {
+    struct stat info {};
+    if (::lstat(local.path.c_str(), &info) != 0) return errno_error("bind " + shown, errno);
+    listener.path = local.path;
+    listener.device = info.st_dev;
+    listener.inode = info.st_ino;
+    if (!local.user.empty() || !local.group.empty()) HOLDFAST_TRY(give_to_owner(local, shown));
   }
-  return BoundListener{std::move(fd), name};
+  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + shown, errno);
+  listener.address = shown;
+  listener.fd = std::move(fd);
+  return listener;
 }
 
 }  // namespace
 
-Result<BoundListener> bind_listener(const ListenerSpec& spec) {
+Result<BoundListener> bind_listener(const ListenAddress& address) {
   return std::visit(overloaded{[](const TcpAddress& tcp) { return bind_tcp(tcp); },
                                [](const UnixAddress& local) { return bind_unix(local); }},
-                    spec.address);
+                    address);
+}
+
+Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) return {};
+    return errno_error("remove " + path, errno);
+  }
+  if (info.st_dev != device || info.st_ino != inode) return {};
+  if (::unlink(path.c_str()) != 0) return errno_error("remove " + path, errno);
+  return {};
 }
 
 }  // namespace holdfast

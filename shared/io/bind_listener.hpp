@@ -2,7 +2,9 @@
 // binds for its workers; a worker that runs alone binds for itself.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <sys/types.h>
 
 #include "shared/core/listen_address.hpp"
 #include "shared/core/result.hpp"
@@ -12,13 +14,21 @@ namespace holdfast {
 
 struct BoundListener {
   UniqueFd fd;
-  std::string address;  // as to_string(ListenAddress), with the port that port 0 became
+  std::string address;     // as to_string(ListenAddress), with the port that port 0 became
+  std::uint16_t port = 0;  // 0: a Unix socket
+  std::string path;        // of a Unix socket in the file system
+  dev_t device = 0;
+  ino_t inode = 0;
 };
 
 // Error::code is EADDRINUSE when somebody else listens there. A Unix path whose socket refuses a
 // connect is stale and is replaced; a live one, and anything that is not a socket, is left alone
 // and an error. `:PORT` listens on IPv6 and IPv4 in one socket, or on IPv4 where the kernel has no
 // IPv6.
-Result<BoundListener> bind_listener(const ListenerSpec& spec);
+Result<BoundListener> bind_listener(const ListenAddress& address);
+
+// Removes `path` if it still is the socket that was bound there; a successor's socket is left
+// alone. Call it before the socket is closed: afterwards a successor can get the same inode.
+Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode);
 
 }  // namespace holdfast

@@ -1,8 +1,10 @@
 #include "shared/io/syscall.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <limits>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,8 +64,15 @@ void write_fully(int fd, std::string_view bytes) noexcept {
 }
 
 bool wait_writable(int fd, Millis timeout) noexcept {
+  const TimePoint deadline =
+      Clock::now() + std::min(timeout, Millis{std::numeric_limits<int>::max()});
   pollfd entry{fd, POLLOUT, 0};
-  return ::poll(&entry, 1, static_cast<int>(timeout.count())) > 0;
+  for (;;) {
+    const auto left = std::max(std::chrono::ceil<Millis>(deadline - Clock::now()), Millis{0});
+    const int ready = ::poll(&entry, 1, static_cast<int>(left.count()));
+    // poll(2) is never restarted after a signal, whatever SA_RESTART says (signal(7)).
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 }  // namespace holdfast

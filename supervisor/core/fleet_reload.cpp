@@ -106,8 +106,8 @@ void FleetTurn::commit() {
   fleet_.history = {};
   const std::uint64_t took = millis_between(candidate.began_at, now_);
   if (!old) {
+    act(AnnounceServing{});  // first: who reads `serving` may rely on the pid file
     act(report("serving").with("generation", candidate.id.value).with("ready_ms", took));
-    act(AnnounceServing{});
     return;
   }
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));

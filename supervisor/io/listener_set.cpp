@@ -2,35 +2,48 @@
 
 #include <cerrno>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "shared/io/syscall.hpp"
-#include "supervisor/io/bind_listener.hpp"
 #include "supervisor/io/queue_probe.hpp"
+#include "supervisor/io/socket_holders.hpp"
 #include "supervisor/io/syn_filter.hpp"
 
 namespace holdfast::supervisor {
+namespace {
+
+// A port in use: who has it, where that can be known.
+Error with_holders(Error error, const ListenAddress& address) {
+  const auto* tcp = std::get_if<TcpAddress>(&address);
+  if (tcp == nullptr || error.code != EADDRINUSE) return error;
+  const std::string holders = holders_of_port(tcp->port);
+  if (!holders.empty()) error.message += ", " + holders;
+  return error;
+}
+
+}  // namespace
 
 Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs) {
   ListenerSet set;
   for (const ListenerSpec& spec : specs) {
-    HOLDFAST_ASSIGN(Listener listener, bind_listener(spec));
-    set.listeners_.push_back(std::move(listener));
+    auto bound = bind_listener(spec.address);
+    if (!bound) return with_holders(bound.error(), spec.address);
+    set.listeners_.push_back({spec.name, std::move(*bound)});
   }
   return set;
 }
 
 std::vector<ListenerInfo> ListenerSet::infos() const {
   std::vector<ListenerInfo> infos;
-  for (const Listener& listener : listeners_) infos.push_back(listener.info);
+  for (const Listener& listener : listeners_) {
+    infos.push_back({listener.name, listener.socket.address});
+  }
   return infos;
 }
 
 Result<std::vector<UniqueFd>> ListenerSet::duplicates() const {
   std::vector<UniqueFd> copies;
   for (const Listener& listener : listeners_) {
-    HOLDFAST_ASSIGN(UniqueFd copy, duplicate(listener.fd.get()));
+    HOLDFAST_ASSIGN(UniqueFd copy, duplicate(listener.socket.fd.get()));
     copies.push_back(std::move(copy));
   }
   return copies;
@@ -38,7 +51,7 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates() const {
 
 std::vector<Error> ListenerSet::close_the_door() {
   std::vector<Error> errors;
-  for (Listener& listener : listeners_) {
+  for (auto& [name, listener] : listeners_) {
     Result<void> done;
     if (listener.port != 0) {
       done = drop_new_connections(listener.fd.get());
@@ -54,7 +67,7 @@ std::vector<Error> ListenerSet::close_the_door() {
 ListenerSet::Queues ListenerSet::measure() const {
   Queues queues;
   std::vector<std::uint16_t> ports;
-  for (const Listener& listener : listeners_) {
+  for (const auto& [name, listener] : listeners_) {
     queues.queued += queued_connections(listener.fd.get());
     if (listener.port != 0) ports.push_back(listener.port);
   }
@@ -64,19 +77,8 @@ ListenerSet::Queues ListenerSet::measure() const {
 
 void ListenerSet::shut() {
   close_the_door();
-  for (const Listener& listener : listeners_) ::shutdown(listener.fd.get(), SHUT_RDWR);
+  for (const Listener& listener : listeners_) ::shutdown(listener.socket.fd.get(), SHUT_RDWR);
   listeners_.clear();
-}
-
-Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT) return {};
-    return errno_error("remove " + path, errno);
-  }
-  if (info.st_dev != device || info.st_ino != inode) return {};
-  if (::unlink(path.c_str()) != 0) return errno_error("remove " + path, errno);
-  return {};
 }
 
 }  // namespace holdfast::supervisor

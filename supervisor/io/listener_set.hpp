@@ -5,27 +5,19 @@
 
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "shared/core/control_message.hpp"
 #include "shared/core/listen_address.hpp"
 #include "shared/core/result.hpp"
+#include "shared/io/bind_listener.hpp"
 #include "shared/io/unique_fd.hpp"
 
 namespace holdfast::supervisor {
 
-// Connections that wait to be accepted cost the kernel little and a refused client much; the kernel
-// lowers it to net.core.somaxconn (4096 since Linux 5.4).
-inline constexpr int kBacklog = 4096;
-
 struct Listener {
-  ListenerInfo info;  // with the real port
-  UniqueFd fd;
-  std::uint16_t port = 0;  // 0: a Unix socket
-  std::string path;        // of a Unix socket in the file system
-  dev_t device = 0;
-  ino_t inode = 0;
+  std::string name;
+  BoundListener socket;
 };
 
 class ListenerSet {
@@ -52,9 +44,5 @@ class ListenerSet {
  private:
   std::vector<Listener> listeners_;
 };
-
-// Removes `path` if it still is the socket that was bound there; a successor's socket is left
-// alone. Call it before the socket is closed: afterwards a successor can get the same inode.
-Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode);
 
 }  // namespace holdfast::supervisor

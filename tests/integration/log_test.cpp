@@ -19,8 +19,12 @@ using namespace std::chrono_literals;
 LoadOptions numbered_load(const std::string& address) {
   LoadOptions options;
   options.target = address;
-  options.groups.push_back(
-      {.name = "n", .mode = Mode::KeepAlive, .connections = 8, .think = {0ms, 1ms}, .ids = true});
+  options.groups.push_back({.name = "n",
+                            .mode = Mode::KeepAlive,
+                            .connections = 8,
+                            .think = {0ms, 1ms},
+                            .per_connection = 20,  // so that every worker gets some
+                            .ids = true});
   return options;
 }
 
@@ -93,6 +97,7 @@ TEST(LogTest, ATargetThatCannotBeOpenedIsAnErrorAtTheStart) {
   SupervisorRun run({.access_log = "/nonexistent/folder/access.log"});
   const ExitStatus status = run.wait_exit();
   EXPECT_TRUE(status == exited(1) || status == exited(6)) << status;
+  ASSERT_TRUE(run.events().wait_end());
   EXPECT_EQ(run.count("worker_started"), 0u);
   ASSERT_FALSE(run.events().text().empty());
   EXPECT_NE(run.events().dump().find("/nonexistent/folder/access.log"), std::string::npos);

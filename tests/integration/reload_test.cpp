@@ -38,7 +38,8 @@ TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
   expect_no_failure(result);
 
   run.wait_workers(2);
-  EXPECT_EQ(open_fds(run.pid()).size(), fds_before) << "descriptors leak in the supervisor";
+  EXPECT_TRUE(eventually([&] { return open_fds(run.pid()).size() == fds_before; }))
+      << open_fds(run.pid()).size() << " descriptors in the supervisor, before: " << fds_before;
   EXPECT_EQ(children_of(run.pid()).size(), 2u) << "zombies or old workers are left";
   // A sanitizer's quarantine grows with every free.
   if (scaled(1ms) == 1ms) {

@@ -146,7 +146,8 @@ TEST(StopTest, ASecondTermEndsAtOnceAndSaysWhatItCut) {
     EXPECT_EQ(run.wait_exit(), exited(0));
     EXPECT_NE(client.wait_end(), End::StillOpen);
     EXPECT_EQ(run.leftovers(), "");
-    EXPECT_GE(run.wait("stopped").number("cut"), 1);
+    const Event stopped = run.wait("stopped");
+    EXPECT_GE(stopped.number("cut") + stopped.number("killed"), 1) << stopped.fields;
   }
 }
 
@@ -182,7 +183,8 @@ TEST(StopTest, ReloadsDrainHasTheSameDeadline) {
   ASSERT_EQ(run.reload().name(), "reload_done");
   EXPECT_EQ(run.wait("drained").number("cut"), 1);
   EXPECT_EQ(RawClient(run.address()).get("/").generation(), 2);
-  expect_clean_stop(run);
+  EXPECT_EQ(run.stop(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
 }
 
 TEST(StopTest, AWorkerThatDoesNotLeaveIsKilled) {
@@ -211,7 +213,7 @@ TEST(StopTest, AUnixListenerAnswersItsQueueAndUnlinksItsPath) {
   EXPECT_EQ(run.wait_exit(), exited(0));
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_EQ(run.leftovers(), "");
-  EXPECT_EQ(run.log().only("conn_requests", 1).at("remote_ipaddr"), "unix:");
+  EXPECT_EQ(run.log().count("remote_ipaddr", "unix:"), 2u);
 }
 
 TEST(StopTest, AUnixPathThatASuccessorTookIsLeftAlone) {

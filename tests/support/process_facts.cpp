@@ -1,6 +1,7 @@
 #include "tests/support/process_facts.hpp"
 
 #include <filesystem>
+#include <poll.h>
 #include <sstream>
 #include <stdexcept>
 
@@ -115,6 +116,15 @@ std::map<std::string, std::string> environment_of(pid_t pid) {
     if (equals != std::string::npos) found[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
   return found;
+}
+
+bool eventually(const std::function<bool()>& fact, std::chrono::milliseconds cap) {
+  const auto deadline = std::chrono::steady_clock::now() + cap;
+  while (!fact()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::poll(nullptr, 0, 1);  // leaves the processor to those whose fact it is
+  }
+  return true;
 }
 
 SignalSets signals_of(pid_t pid) {

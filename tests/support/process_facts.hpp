@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +32,11 @@ std::chrono::nanoseconds cpu_time(pid_t pid);
 std::uint64_t voluntary_switches(pid_t pid);
 // What it was started with; later setenv() calls do not show.
 std::map<std::string, std::string> environment_of(pid_t pid);
+
+// For facts that the kernel announces to nobody: looks again and again until `fact` is true, and
+// says whether it came true within `cap`.
+bool eventually(const std::function<bool()>& fact,
+                std::chrono::milliseconds cap = std::chrono::seconds(10));
 
 // Bit n-1 is signal n.
 struct SignalSets {

@@ -62,8 +62,7 @@ bool run_knows(const std::string& flag) {
 
 SupervisorRun::SupervisorRun(SupervisorOptions options)
     : name_(unique_name()),
-      access_log_(options.access_log.empty() ? files_.file("access.log") : options.access_log),
-      workers_(options.workers) {
+      access_log_(options.access_log.empty() ? files_.file("access.log") : options.access_log) {
   auto [ours, theirs] = stderr_pipe();
   process_ =
       std::make_unique<ChildProcess>(ChildOptions{.argv = command_line(options, name_, access_log_),
@@ -98,8 +97,7 @@ std::string SupervisorRun::address(std::size_t listener) {
 }
 
 SupervisorRun& SupervisorRun::wait_ready() {
-  int ready = 0;
-  for (std::size_t from = 0; ready < workers_; ++ready) from = wait("worker_ready", from).index + 1;
+  wait("serving");
   return *this;
 }
 

@@ -51,7 +51,7 @@ class SupervisorRun {
 
   // Of the listener with that number, with its real port. Waits for `started`.
   std::string address(std::size_t listener = 0);
-  // Waits until every worker of the first generation is ready.
+  // Waits until the first generation accepts.
   SupervisorRun& wait_ready();
 
   void signal(int number) { process_->signal(number); }
@@ -84,7 +84,6 @@ class SupervisorRun {
   std::string name_;
   TempDir files_;
   std::string access_log_;
-  int workers_ = 1;
   std::unique_ptr<ChildProcess> process_;
   std::unique_ptr<EventReader> events_;
 };

@@ -38,6 +38,7 @@ void Exchange::reset_request() {
   recycle(out);
   out_begin = 0;
   scan_resume = 0;
+  read_ahead = false;
   head_parsed = false;
   recycle(head_copy);
   recycle(body);

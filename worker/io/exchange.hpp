@@ -66,6 +66,7 @@ class Exchange {
   std::string out;  // for the kernel, from out_begin
   std::size_t out_begin = 0;
   std::size_t scan_resume = 0;
+  bool read_ahead = false;  // a plain handler's request came with bytes of the next one
 
   // Request
   // -----------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
     exchange.persist_head(head);
     return run_stream(connection, input);
   }
-  if (exchange.body_done) return run_plain(connection, head);
+  if (exchange.body_done) return run_plain(connection, head, rest);
   if (request.has_length && request.content_length > options_.max_body) {
     return reject(connection, 413, "the request's body is too large");
   }
@@ -110,7 +110,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
     exchange.request_size = size;
     exchange.bytes_received += size;
     exchange.body_done = true;
-    return run_plain(connection, head);
+    return run_plain(connection, head, rest);
   }
   exchange.persist_head(head);
   exchange.stage = Stage::Body;
@@ -137,11 +137,13 @@ Sessions::Step Sessions::collect_body(Connection& connection, std::string_view& 
   }
   exchange.body_done = true;
   exchange.body_view = exchange.body;
-  return run_plain(connection, exchange.head_copy);
+  return run_plain(connection, exchange.head_copy, rest);
 }
 
-Sessions::Step Sessions::run_plain(Connection& connection, std::string_view head) {
+Sessions::Step Sessions::run_plain(Connection& connection, std::string_view head,
+                                   std::string_view rest) {
   Exchange& exchange = *connection.exchange;
+  exchange.read_ahead = !rest.empty();
   exchange.handler_running = exchange.in_handler_call = true;
   std::exception_ptr error;
   try {
@@ -232,23 +234,18 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
   std::string_view rest = stored ? std::string_view(exchange.in) : fresh;
   std::size_t filled = 0;
   RequestParser::BodyStep step;
-  // A piece is never longer than the bytes it was made of, so what is fed always fits.
-  while (filled == 0 && !step.done && step.reject_status == 0 && !rest.empty()) {
+  do {
     step = exchange.parser.feed_body(
-        rest.substr(0, exchange.body_into.size()), [&](std::string_view piece) {
+        rest,
+        [&](std::string_view piece) {
           std::memcpy(exchange.body_into.data() + filled, piece.data(), piece.size());
           filled += piece.size();
-        });
-    // A chunk's header that is longer than the buffer: it is read from all there is.
-    if (step.consumed == 0 && step.reject_status == 0 && rest.size() > exchange.body_into.size()) {
-      const std::size_t line = rest.find('\n');
-      const std::size_t some = line == std::string_view::npos ? rest.size() : line + 1;
-      step = exchange.parser.feed_body(rest.substr(0, some), [](std::string_view) {});
-    }
+        },
+        exchange.body_into.size());
     rest.remove_prefix(step.consumed);
     exchange.bytes_received += step.consumed;
-    if (step.consumed == 0) break;
-  }
+  } while (filled == 0 && step.consumed != 0 && !step.done && step.reject_status == 0 &&
+           !rest.empty());
   if (stored) {
     exchange.in.erase(0, exchange.in.size() - rest.size());
   } else {

@@ -21,6 +21,11 @@ std::string text_of(std::exception_ptr error) {
 
 }  // namespace
 
+void write_hex(char* at, std::uint64_t value) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
+}
+
 // A handler is done, inside its call or later.
 void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   if (!exchange.handler_running) return;
@@ -185,8 +190,21 @@ void Sessions::mark_incomplete(Connection& connection) {
 
 bool Sessions::must_close(const Exchange& exchange) const {
   const std::size_t limit = options_.requests_per_connection;
-  return draining_ || (limit != 0 && exchange.connection != nullptr &&
-                       exchange.connection->machine.requests >= limit);
+  if (limit != 0 && exchange.connection != nullptr &&
+      exchange.connection->machine.requests >= limit)
+    return true;
+  return draining_ && !next_request_is_here(exchange);
+}
+
+// What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a
+// draining worker says it in the response to the last request that has arrived.
+bool Sessions::next_request_is_here(const Exchange& exchange) const {
+  if (exchange.connection == nullptr || !exchange.body_done || exchange.handler == nullptr)
+    return false;
+  const bool streams = std::holds_alternative<StreamHandler>(*exchange.handler);
+  if (streams ? !exchange.in.empty() : exchange.read_ahead) return true;
+  char byte = 0;
+  return ::recv(exchange.connection->fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 std::string_view Sessions::http_date() {
@@ -205,11 +223,9 @@ std::string& Sessions::request_id(Exchange& exchange) {
     exchange.request_id = exchange.parser.head().request_id;
     return exchange.request_id;
   }
-  constexpr char kHex[] = "0123456789abcdef";
-  const std::uint64_t parts[] = {id_seed_, ++id_count_};
-  for (const std::uint64_t part : parts) {
-    for (int shift = 60; shift >= 0; shift -= 4) exchange.request_id += kHex[(part >> shift) & 15];
-  }
+  ++id_count_;
+  exchange.request_id = id_text_;
+  write_hex(exchange.request_id.data() + 16, id_count_);
   return exchange.request_id;
 }
 

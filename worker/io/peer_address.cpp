@@ -1,6 +1,7 @@
 #include "worker/io/peer_address.hpp"
 
 #include <arpa/inet.h>
+#include <charconv>
 #include <cstring>
 #include <netinet/in.h>
 

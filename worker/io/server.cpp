@@ -80,7 +80,7 @@ int Server::Impl::run() {
 Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(const ListenerSpec spec, parse_listener_spec(options_.listen));
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
-  HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec));
+  HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
   acceptors_.add(std::move(bound.fd), spec.name);

@@ -36,7 +36,8 @@ Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Se
       scratch_(kScratch) {
   head_limits_.max_head = options.max_head;
   std::random_device seed;
-  id_seed_ = (static_cast<std::uint64_t>(seed()) << 32) | seed();
+  id_text_.assign(32, '0');
+  write_hex(id_text_.data(), (static_cast<std::uint64_t>(seed()) << 32) | seed());
 }
 
 Sessions::~Sessions() {

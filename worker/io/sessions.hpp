@@ -22,6 +22,9 @@
 
 namespace holdfast::worker {
 
+// 16 hexadecimal digits.
+void write_hex(char* at, std::uint64_t value);
+
 class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
@@ -58,6 +61,7 @@ class Sessions {
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
   bool must_close(const Exchange& exchange) const;
+  bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date();
   std::string& request_id(Exchange& exchange);
   std::string_view remote_address(const Exchange& exchange);
@@ -102,7 +106,7 @@ class Sessions {
   Step advance(Connection& connection, Input& input);
   Step begin_request(Connection& connection, std::string_view head, Input& input);
   Step collect_body(Connection& connection, std::string_view& rest);
-  Step run_plain(Connection& connection, std::string_view head);
+  Step run_plain(Connection& connection, std::string_view head, std::string_view rest);
   Step run_stream(Connection& connection, Input& input);
   Step after_handler_call(Connection& connection, Exchange& exchange, std::exception_ptr error,
                           bool finished);
@@ -156,7 +160,7 @@ class Sessions {
   Drained drained_;
   std::string date_;
   std::chrono::sys_seconds date_second_{};
-  std::uint64_t id_seed_ = 0;
+  std::string id_text_;  // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;
   PeerAddress::Text address_text_{};
   std::vector<char> scratch_;
