@@ -1,7 +1,6 @@
 // What each deadline does when it strikes. Every strike is reported, with counts where there are
 // any.
 #include <algorithm>
-#include <csignal>
 
 #include "shared/core/duration.hpp"
 #include "supervisor/core/fleet_turn.hpp"
@@ -43,7 +42,6 @@ void FleetTurn::strike(WorkerId id) {
       return kill(worker, "still there " + format_duration(policy.kill_timeout) + " after SIGTERM");
     case WorkerPhase::Killed:
       act(failure("worker_stuck").about(id));
-      worker.exited = ExitStatus{SIGKILL, 0};
       return finish(id);
     case WorkerPhase::Ready:
     case WorkerPhase::Accepting:

@@ -2,33 +2,48 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/core/report.hpp"
 
 namespace holdfast::supervisor {
+namespace {
+
+constexpr Millis kRetry{20};
+
+}  // namespace
 
 EventLog::EventLog(boost::asio::io_context& io, UniqueFd target)
     : target_(std::move(target)), retry_(io) {
   struct stat info {};
-  socket_ = ::fstat(target_.get(), &info) == 0 && S_ISSOCK(info.st_mode);
+  if (!target_ || ::fstat(target_.get(), &info) != 0) return;
+  const int flags = ::fcntl(target_.get(), F_GETFL);
+  if (S_ISREG(info.st_mode)) {
+    kind_ = Kind::File;
+  } else if (S_ISSOCK(info.st_mode)) {
+    kind_ = Kind::Socket;
+  } else if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
+    kind_ = Kind::OwnNonblocking;
+    watch_ = std::make_unique<boost::asio::posix::stream_descriptor>(io);
+    boost::system::error_code unwatchable;  // /dev/null: epoll(7) takes no such file
+    watch_->assign(target_.get(), unwatchable);
+    if (unwatchable) watch_.reset();
+  }
 }
 
-EventLog EventLog::to_stderr(boost::asio::io_context& io) {
-  auto own = open_log_target("stderr");
-  return EventLog(io, own ? std::move(*own) : UniqueFd());
+EventLog::~EventLog() {
+  if (watch_ && watch_->is_open()) watch_->release();  // target_ owns the descriptor
 }
 
-void EventLog::write_within(std::string_view line, std::size_t capacity) {
+void EventLog::add(std::string_view line, Source source) {
   if (!target_) return;
-  if (pending_.size() + line.size() > capacity && !flush() &&
-      pending_.size() + line.size() > capacity) {
+  const std::size_t capacity = source == Source::Worker ? kWorkerCapacity : kCapacity;
+  if (pending_.size() - begin_ + line.size() > capacity) {
     ++dropped_;
     ++unreported_;
     return;
@@ -39,57 +54,71 @@ void EventLog::write_within(std::string_view line, std::size_t capacity) {
     unreported_ = 0;
   }
   pending_ += line;
-  if (!flush()) retry_later();
 }
 
-// At most PIPE_BUF at a time and after poll(2) said yes: then even a blocking pipe takes it whole
-// (pipe(7)), and neither a stopped terminal nor a stalled reader holds us.
-long EventLog::write_some(std::string_view bytes) const {
-  if (socket_) {
+// A blocking pipe or terminal takes PIPE_BUF whole once poll(2) says that it is writable (pipe(7)),
+// so neither a stopped terminal nor a stalled reader holds us.
+long EventLog::write_once(std::string_view bytes) const {
+  if (kind_ == Kind::Socket) {
     return ::send(target_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
-  if (!wait_writable(target_.get(), Millis{0})) {
+  if (kind_ == Kind::Shared && !wait_writable(target_.get(), Millis{0})) {
     errno = EAGAIN;
     return -1;
   }
   return ::write(target_.get(), bytes.data(), bytes.size());
 }
 
-bool EventLog::flush() {
-  while (!pending_.empty()) {
-    std::size_t size = std::min<std::size_t>(pending_.size(), PIPE_BUF);
-    // Whole lines, so that those of workers that share the pipe do not mix with ours.
-    if (const std::size_t end = pending_.rfind('\n', size - 1); end != std::string::npos) {
-      size = end + 1;
+bool EventLog::write_some() {
+  while (begin_ < pending_.size()) {
+    std::size_t size = pending_.size() - begin_;
+    if (kind_ != Kind::File && size > PIPE_BUF) {
+      // Whole lines, so that those of workers that share the pipe do not mix with ours.
+      const std::size_t end = pending_.rfind('\n', begin_ + PIPE_BUF - 1);
+      const bool fits = end != std::string::npos && end >= begin_;
+      size = fits ? end + 1 - begin_ : std::size_t{PIPE_BUF};
     }
-    const long written = write_some(std::string_view(pending_).substr(0, size));
-    if (written > 0) {
-      pending_.erase(0, static_cast<std::size_t>(written));
+    const long written = write_once(std::string_view(pending_).substr(begin_, size));
+    if (written >= 0) {
+      begin_ += static_cast<std::size_t>(written);
     } else if (errno == EAGAIN) {
       return false;
     } else if (errno != EINTR) {
       // The reader is gone or the disk is full. Nobody can be told; the work goes on.
-      dropped_ += static_cast<std::uint64_t>(std::ranges::count(pending_, '\n'));
-      pending_.clear();
+      const auto from = pending_.begin() + static_cast<std::ptrdiff_t>(begin_);
+      dropped_ += static_cast<std::uint64_t>(std::count(from, pending_.end(), '\n'));
+      begin_ = pending_.size();
     }
   }
   return true;
 }
 
-// By a timer and not by epoll: Asio would set O_NONBLOCK on a description that is not only ours.
-void EventLog::retry_later() {
-  if (retrying_) return;
-  retrying_ = true;
-  retry_.expires_after(Millis{50});
-  retry_.async_wait([this](boost::system::error_code failed) {
-    retrying_ = false;
-    if (!failed && !flush()) retry_later();
-  });
+void EventLog::flush() {
+  if (!target_ || waiting_) return;
+  const bool done = write_some();
+  pending_.erase(0, begin_);
+  begin_ = 0;
+  if (!done) continue_later();
+}
+
+// Where the descriptor is shared by a timer, because Asio sets O_NONBLOCK on what it watches.
+void EventLog::continue_later() {
+  waiting_ = true;
+  const auto again = [this](boost::system::error_code failed) {
+    waiting_ = false;
+    if (!failed) flush();
+  };
+  if (watch_) {
+    watch_->async_wait(boost::asio::posix::stream_descriptor::wait_write, again);
+  } else {
+    retry_.expires_after(kRetry);
+    retry_.async_wait(again);
+  }
 }
 
 void EventLog::flush_for(Millis timeout) {
   const TimePoint deadline = Clock::now() + timeout;
-  while (target_ && !flush()) {
+  while (target_ && !write_some()) {
     const auto left = std::chrono::duration_cast<Millis>(deadline - Clock::now());
     if (left.count() <= 0 || !wait_writable(target_.get(), left)) return;
   }

@@ -16,9 +16,6 @@ namespace {
 // A slow reader of events gets this long at exit: enough for a busy one, nothing for a dead one.
 constexpr Millis kLastWords{1'000};
 
-// Leaves room for the other fields below PIPE_BUF.
-constexpr std::size_t kTailBytes = 2'500;
-
 RawJson listeners_json(const std::vector<ListenerInfo>& listeners) {
   RawJson json{"["};
   for (const ListenerInfo& listener : listeners) {
@@ -33,8 +30,10 @@ RawJson listeners_json(const std::vector<ListenerInfo>& listeners) {
   return json;
 }
 
-WallTime wall_now() {
-  return std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now());
+// A pipe or terminal is opened anew for ourselves; the inherited descriptor is shared.
+UniqueFd standard_error() {
+  auto own = open_log_target("stderr");
+  return own ? std::move(*own) : UniqueFd();
 }
 
 }  // namespace
@@ -42,7 +41,7 @@ WallTime wall_now() {
 Supervisor::Supervisor(Options options, ListenerSet listeners, UniqueFd access_log,
                        Signals& signals)
     : options_(std::move(options)),
-      events_(EventLog::to_stderr(io_)),
+      events_(io_, standard_error()),
       listeners_(std::move(listeners)),
       access_log_(std::move(access_log)),
       signals_(signals),
@@ -67,6 +66,7 @@ void Supervisor::report_start() {
               .with("name", options_.name)
               .with("listeners", listeners_json(listeners_.infos()))
               .with("workers", std::uint64_t{fleet_.wanted}));
+  events_.flush();
 }
 
 void Supervisor::feed(const FleetEvent& event) {
@@ -75,6 +75,7 @@ void Supervisor::feed(const FleetEvent& event) {
   for (const FleetAction& action : actions) {
     std::visit([this](const auto& todo) { perform(todo); }, action);
   }
+  events_.flush();
 }
 
 void Supervisor::answer(FleetEvent event) {
@@ -89,152 +90,6 @@ WorkerProcess* Supervisor::find(WorkerId worker) {
 void Supervisor::tell(WorkerId worker, const ControlMessage& message) {
   if (WorkerProcess* process = find(worker)) process->send(message);
 }
-
-// Actions
-// ---------------------------------------------------------------------------------------
-
-void Supervisor::perform(const PrepareGeneration& action) {
-  auto plan = make_launch_plan(options_.command, options_.cwd);
-  if (!plan) return answer(GenerationRefused{action.generation, plan.error().message});
-  plans_[action.generation] = std::move(*plan);
-  answer(GenerationPrepared{action.generation});
-}
-
-void Supervisor::perform(const ForgetGeneration& action) { plans_.erase(action.generation); }
-
-void Supervisor::perform(const StartWorker& action) {
-  if (auto started = launch(action); !started) {
-    return answer(WorkerNotStarted{action.worker, started.error().message});
-  }
-  perform(report("worker_started").about(action.worker));
-}
-
-Result<void> Supervisor::launch(const StartWorker& action) {
-  HOLDFAST_ASSIGN(auto channel, seqpacket_pair());
-  HOLDFAST_ASSIGN(auto output, output_pipe());
-  HOLDFAST_ASSIGN(
-      LaunchedProcess launched,
-      launcher_.launch(plans_.at(action.generation), channel.second.get(), output.second.get()));
-  const WorkerId id = action.worker;
-  const GenerationId generation = action.generation;
-  const pid_t pid = launched.pid;
-  WorkerProcess::Callbacks callbacks;
-  callbacks.channel.on_message = [this, id](const ControlMessage& message,
-                                            const std::vector<UniqueFd>&) {
-    received(id, message);
-  };
-  callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
-    if (error) return feed(WorkerBrokeProtocol{id, error->message});
-    feed(ChannelClosed{id});
-  };
-  callbacks.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
-    events_.write_output(worker_output_line(generation, id, pid, line, truncated, wall_now()));
-  };
-  callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
-  workers_[id] = std::make_unique<WorkerProcess>(io_, generation, std::move(launched),
-                                                 std::move(channel.first), std::move(output.first),
-                                                 std::move(callbacks));
-  return {};
-}
-
-void Supervisor::perform(const WelcomeWorker& action) {
-  WorkerProcess* process = find(action.worker);
-  if (process == nullptr) return;
-  Welcome welcome;
-  welcome.protocol = action.protocol;
-  welcome.generation = process->generation();
-  welcome.worker = action.worker;
-  welcome.listeners = listeners_.infos();
-  welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout, options_.new_grace,
-                     options_.idle_grace, options_.orphan_timeout};
-  auto fds = listeners_.duplicates();
-  if (!fds) return answer(WorkerBrokeProtocol{action.worker, fds.error().message});
-  const auto add = [&](const char* name, int fd) {
-    if (auto copy = duplicate(fd)) {
-      welcome.fds.emplace_back(name);
-      fds->push_back(std::move(*copy));
-    }
-  };
-  if (access_log_) add("access_log", access_log_.get());
-  add("stderr", STDERR_FILENO);
-  process->send(welcome, std::move(*fds));
-}
-
-void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
-void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
-void Supervisor::perform(const TellDrain& action) {
-  tell(action.worker, Drain{action.reason, action.stop_timeout, IdlePolicy::Close});
-}
-void Supervisor::perform(const TellCloseListeners& action) {
-  tell(action.worker, CloseListeners{});
-}
-
-void Supervisor::perform(const TerminateWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->terminate();
-}
-
-void Supervisor::perform(const KillWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->kill_group();
-}
-
-void Supervisor::perform(const ReleaseWorker& action) { workers_.erase(action.worker); }
-
-void Supervisor::perform(const CloseTheDoor&) {
-  for (const Error& error : listeners_.close_the_door()) {
-    perform(warning("door_not_closed").with("reason", error.message));
-  }
-}
-
-void Supervisor::perform(const MeasureQueues&) {
-  const ListenerSet::Queues queues = listeners_.measure();
-  answer(QueuesMeasured{queues.queued, queues.half_open});
-}
-
-void Supervisor::perform(const ShutListeners&) { listeners_.shut(); }
-
-void Supervisor::perform(const AnnounceServing&) {
-  if (options_.pid_file.empty()) return;
-  if (auto written = write_pid_file(options_.pid_file); !written) {
-    perform(warning("pid_file_not_written").with("reason", written.error().message));
-  }
-}
-
-void Supervisor::perform(const Report& decided) {
-  Report full{decided.severity, decided.event, {}};
-  if (decided.worker) {
-    if (WorkerProcess* process = find(*decided.worker)) {
-      const bool named = !decided.fields.empty() && decided.fields.front().first == "generation";
-      if (!named) full.with("generation", process->generation().value);
-      full.with("worker", decided.worker->value)
-          .with("pid", static_cast<std::uint64_t>(process->pid()));
-      if (decided.with_stderr_tail) process->output().drain_now();
-    }
-  }
-  full.fields.insert(full.fields.end(), decided.fields.begin(), decided.fields.end());
-  if (decided.worker && decided.with_stderr_tail) {
-    if (WorkerProcess* process = find(*decided.worker)) {
-      full.with("stderr_tail", lines_json(process->output().tail(), kTailBytes));
-    }
-  }
-  events_.write(to_json_line(full, wall_now()));
-}
-
-void Supervisor::perform(const WakeAt& action) {
-  timer_.cancel();
-  if (!action.when) return;
-  timer_.expires_at(*action.when);
-  timer_.async_wait([this](boost::system::error_code cancelled) {
-    if (!cancelled) feed(TimerFired{});
-  });
-}
-
-void Supervisor::perform(const Exit& action) {
-  ended_ = {action.code, action.cause};
-  io_.stop();
-}
-
-// Events
-// ---------------------------------------------------------------------------------------
 
 void Supervisor::received(WorkerId id, const ControlMessage& message) {
   std::visit(overloaded{
@@ -267,6 +122,7 @@ void Supervisor::on_signal(const ReceivedSignal& signal) {
         .with("sender_uid", std::uint64_t{signal.sender_uid});
   }
   perform(received);
+  events_.flush();
   switch (signal.number) {
     case SIGHUP:
       return feed(ReloadRequested{});
@@ -279,9 +135,11 @@ void Supervisor::on_signal(const ReceivedSignal& signal) {
     case SIGTTOU:
       return feed(ScaleRequested{-1});
     case SIGUSR1:
-      return reopen_logs();
+      reopen_logs();
+      return events_.flush();
     default:
       perform(warning("signal_ignored").with("signal", std::string(signal_name(signal.number))));
+      events_.flush();
   }
 }
 

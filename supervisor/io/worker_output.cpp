@@ -10,20 +10,22 @@
 namespace holdfast::supervisor {
 
 struct WorkerOutput::State : std::enable_shared_from_this<State> {
-  State(boost::asio::io_context& io, UniqueFd pipe, OnLine callback)
-      : fd(std::move(pipe)), watch(io, fd.get()), on_line(std::move(callback)) {}
+  State(boost::asio::io_context& io, UniqueFd pipe, Callbacks calls)
+      : fd(std::move(pipe)), watch(io, fd.get()), callbacks(std::move(calls)) {}
 
   void stop() {
     if (watch.is_open()) watch.release();  // fd owns the descriptor
-    on_line = nullptr;
+    open = false;
   }
 
   void wait() {
     watch.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](boost::system::error_code failed) {
-                       if (failed || !self->on_line) return;
+                       if (failed || !self->open) return;
                        // One buffer a turn: a worker that only writes must not starve the others.
-                       if (self->read_some() && self->on_line) self->wait();
+                       const bool more = self->read_some();
+                       self->callbacks.on_pause();
+                       if (more && self->open) self->wait();
                      });
   }
 
@@ -53,22 +55,23 @@ struct WorkerOutput::State : std::enable_shared_from_this<State> {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (kept.size() == kTailLines) kept.pop_front();
     kept.push_back(line);
-    if (on_line) on_line(line, truncated);
+    callbacks.on_line(line, truncated);
     line.clear();
     truncated = false;
   }
 
   UniqueFd fd;
   boost::asio::posix::stream_descriptor watch;
-  OnLine on_line;
+  Callbacks callbacks;
+  bool open = true;
   std::string line;
   bool truncated = false;
   bool drained = false;
   std::deque<std::string> kept;
 };
 
-WorkerOutput::WorkerOutput(boost::asio::io_context& io, UniqueFd pipe, OnLine on_line)
-    : state_(std::make_shared<State>(io, std::move(pipe), std::move(on_line))) {
+WorkerOutput::WorkerOutput(boost::asio::io_context& io, UniqueFd pipe, Callbacks callbacks)
+    : state_(std::make_shared<State>(io, std::move(pipe), std::move(callbacks))) {
   state_->wait();
 }
 

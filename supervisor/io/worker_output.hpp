@@ -23,10 +23,13 @@ inline constexpr std::size_t kMaxOutputLine = 3'500;
 
 class WorkerOutput {
  public:
-  using OnLine = std::function<void(std::string_view line, bool truncated)>;
+  struct Callbacks {
+    std::function<void(std::string_view line, bool truncated)> on_line;
+    std::function<void()> on_pause;  // no more for now: a good moment to write lines out
+  };
 
   // `pipe` is the nonblocking read end.
-  WorkerOutput(boost::asio::io_context& io, UniqueFd pipe, OnLine on_line);
+  WorkerOutput(boost::asio::io_context& io, UniqueFd pipe, Callbacks callbacks);
   ~WorkerOutput();
   WorkerOutput(WorkerOutput&&) noexcept = default;
   WorkerOutput& operator=(WorkerOutput&&) = delete;

@@ -15,7 +15,7 @@ WorkerProcess::WorkerProcess(boost::asio::io_context& io, GenerationId generatio
       pid_(launched.pid),
       pidfd_(io, launched.pidfd.get()),
       channel_(io, std::move(channel), std::move(callbacks.channel)),
-      output_(io, std::move(output), std::move(callbacks.on_line)),
+      output_(io, std::move(output), std::move(callbacks.output)),
       on_exit_(std::move(callbacks.on_exit)) {
   (void)launched.pidfd.release();  // pidfd_ has it
   pidfd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

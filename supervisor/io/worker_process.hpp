@@ -23,7 +23,7 @@ class WorkerProcess {
  public:
   struct Callbacks {
     ControlChannel::Callbacks channel;
-    WorkerOutput::OnLine on_line;
+    WorkerOutput::Callbacks output;
     std::function<void(ExitStatus)> on_exit;
   };
 
