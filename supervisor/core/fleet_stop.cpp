@@ -121,6 +121,7 @@ void FleetTurn::advance_stop() {
           .with("cut", totals.cut)
           .with("killed", totals.killed)
           .with("stop_ms", millis_between(stop.began_at, now_)));
+  fleet_.wake_at.reset();
   act(WakeAt{});
   act(Exit{stop.code, stop.cause});
   fleet_.finished = true;

@@ -247,8 +247,8 @@ TEST_F(FleetReloadTest, ARespawnThatGetsReadyDuringThePauseDoesNotAccept) {
   begin_reload();
   world.die(world.of(kFirst)[0]);
   const WorkerId fresh = world.all<StartWorker>().back().worker;
-  for (const WorkerId id : candidate()) {
-    for (int i = 0; i < 3; ++i) world.work(id);
+  for (int i = 0; i < 3; ++i) {
+    for (const WorkerId id : candidate()) world.work(id);
   }
   ASSERT_EQ(world.fleet.candidate->phase, ReloadPhase::Pausing);
   world.work(fresh);

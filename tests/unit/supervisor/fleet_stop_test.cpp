@@ -150,8 +150,8 @@ TEST_F(FleetStopTest, DuringThePauseEveryWorkerOfBothGenerationsAccepts) {
   world.feed(ReloadRequested{});
   world.feed(world.answers.at(0));
   world.answers.clear();
-  for (const WorkerId id : world.of(kSecond)) {
-    for (int i = 0; i < 3; ++i) world.work(id);
+  for (int i = 0; i < 3; ++i) {
+    for (const WorkerId id : world.of(kSecond)) world.work(id);
   }
   ASSERT_EQ(world.fleet.candidate->phase, ReloadPhase::Pausing);
   world.work(world.of(kFirst)[0]);

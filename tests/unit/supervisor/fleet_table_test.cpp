@@ -1,9 +1,9 @@
 // Every event in every state that the fleet can be led into: nothing crashes, no law breaks, and a
 // stop from there ends.
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <map>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/supervisor/fleet_world.hpp"
 
@@ -23,8 +23,8 @@ void answer(FleetWorld& world) {
 // Both workers of the newest generation do their next `times` duties.
 void newest_work(FleetWorld& world, int times) {
   const GenerationId newest = world.fleet.workers.back().generation;
-  for (const WorkerId id : world.of(newest)) {
-    for (int i = 0; i < times; ++i) world.work(id);
+  for (int i = 0; i < times; ++i) {
+    for (const WorkerId id : world.of(newest)) world.work(id);
   }
 }
 
@@ -174,8 +174,7 @@ const std::map<std::string, Recipe>& states() {
          w.feed(StopRequested{});
          w.feed(StopRequested{});
        }},
-      {"finished",
-       [](FleetWorld& w) {
+      {"finished", [](FleetWorld& w) {
          w.start();
          w.feed(StopRequested{});
          w.settle();
@@ -269,6 +268,26 @@ TEST(FleetTable, EveryStateHasTheDeadlineThatItNeeds) {
     const bool rests = state == "unstarted" || state == "serving" || state == "finished";
     EXPECT_EQ(world.fleet.wake_at.has_value(), !rests) << state;
   }
+}
+
+TEST(FleetTable, TheRecipesLeadWhereTheySay) {
+  const auto reached = [](const std::string& state) {
+    FleetWorld world(two_workers());
+    states().at(state)(world);
+    return world.fleet;
+  };
+  EXPECT_EQ(reached("first opening").candidate->phase, ReloadPhase::Opening);
+  EXPECT_EQ(reached("candidate preparing").candidate->phase, ReloadPhase::Preparing);
+  EXPECT_EQ(reached("candidate half ready").candidate->phase, ReloadPhase::Starting);
+  EXPECT_EQ(reached("candidate opening").candidate->phase, ReloadPhase::Opening);
+  EXPECT_EQ(reached("pausing").candidate->phase, ReloadPhase::Pausing);
+  EXPECT_EQ(reached("half paused").workers[0].phase, WorkerPhase::Paused);
+  EXPECT_TRUE(reached("rolling back").rolling_back);
+  EXPECT_EQ(reached("draining").retired.size(), 1U);
+  EXPECT_EQ(reached("stopping, queues").stop->phase, StopPhase::EmptyingQueues);
+  EXPECT_EQ(reached("stopping, listeners").stop->phase, StopPhase::ClosingListeners);
+  EXPECT_EQ(reached("stopping, leaving").stop->phase, StopPhase::Leaving);
+  EXPECT_TRUE(reached("finished").finished);
 }
 
 TEST(FleetTable, AFinishedFleetDoesNothing) {
