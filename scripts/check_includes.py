@@ -14,6 +14,7 @@ ALLOWED = {
     PUBLIC: ["public"],
     "worker/core": ["shared/core", "worker/core", "public"],
     "worker/io": ["shared/core", "shared/io", "worker/core", "worker/io", "public"],
+    "worker/examples": ["public"],
     "worker/demo": ["public", "worker/demo"],
     "supervisor/core": ["shared/core", "supervisor/core"],
     "supervisor/io": ["shared/core", "shared/io", "supervisor/core", "supervisor/io"],

@@ -4,6 +4,8 @@ add_library(holdfast_http STATIC
   core/chunk.cpp
   core/head_reader.cpp
   core/head_scan.cpp
+  core/log_field.cpp
+  core/reason_phrase.cpp
   core/response_head.cpp
   core/timer_wheel.cpp
   io/request_parser.cpp)

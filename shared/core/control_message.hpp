@@ -85,8 +85,8 @@ struct Stats {
 struct Drained {
   std::uint64_t served = 0;       // requests answered since the drain began
   std::uint64_t handed_off = 0;   // connections given to the next generation
-  std::uint64_t closed_idle = 0;  // connections closed between requests
-  std::uint64_t cut = 0;  // connections ended by a deadline, with a request in flight or owed
+  std::uint64_t closed_idle = 0;  // connections closed between requests, or before the first
+  std::uint64_t cut = 0;          // connections ended by a deadline, with a request in flight
   std::uint64_t log_lines_lost = 0;
   bool operator==(const Drained&) const = default;
 };

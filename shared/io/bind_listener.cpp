@@ -139,6 +139,13 @@ Result<void> give_to_owner(const UnixAddress& local, const std::string& shown) {
   return {};
 }
 
+Result<void> give_and_listen(int fd, const UnixAddress& local, const std::string& shown) {
+  const bool owned = !local.user.empty() || !local.group.empty();
+  if (owned && !local.abstract()) HOLDFAST_TRY(give_to_owner(local, shown));
+  if (::listen(fd, kBacklog) != 0) return errno_error("listen on " + shown, errno);
+  return {};
+}
+
 Result<BoundListener> bind_unix(const UnixAddress& local) {
   const std::string shown = to_string(ListenAddress{local});
   const SocketAddress address = unix_address(local);
@@ -157,9 +164,11 @@ Result<BoundListener> bind_unix(const UnixAddress& local) {
     listener.path = local.path;
     listener.device = info.st_dev;
     listener.inode = info.st_ino;
-    if (!local.user.empty() || !local.group.empty()) HOLDFAST_TRY(give_to_owner(local, shown));
   }
-  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + shown, errno);
+  if (const auto listening = give_and_listen(fd.get(), local, shown); !listening) {
+    if (!local.abstract()) ::unlink(local.path.c_str());
+    return listening.error();
+  }
   listener.address = shown;
   listener.fd = std::move(fd);
   return listener;

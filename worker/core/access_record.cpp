@@ -32,17 +32,6 @@ constexpr std::array<Text, kTexts> kShortenOrder{kReferer,  kUserAgent, kHost,  
                                                  kListener, kRequestId, kMethod, kRemoteIp,
                                                  kProtocol, kUrl};
 
-constexpr std::array<std::string_view, 20> kOtherNames{"logged_at",      "type",
-                                                       "severity",       "start_at",
-                                                       "response_time",  "request_size",
-                                                       "response_size",  "http_status_code",
-                                                       "bytes_received", "bytes_sent",
-                                                       "remote_port",    "conn_id",
-                                                       "conn_requests",  "pid",
-                                                       "worker",         "generation",
-                                                       "draining",       "handed_off_from",
-                                                       "completion",     "truncated"};
-
 // Every number and name at its longest, without the texts' values and the handler's fields.
 constexpr std::size_t kFixedPart = 1280;
 // Names in `truncated`: the texts' and at most kMaxLogFields of the handler's.
@@ -63,36 +52,6 @@ constexpr Plan full_plan(std::size_t fields) {
   plan.limits[kUrl] = kMaxLoggedUrl;
   plan.fields = std::min(fields, kMaxLogFields);
   return plan;
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// A JSON number (RFC 8259, 6) that every reader can hold in a double, or a literal name.
-bool is_literal(std::string_view text) {
-  if (text == "true" || text == "false" || text == "null") return true;
-  if (text.size() > 32) return false;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto digits = [&] {
-    const char* const from = at;
-    while (at != end && is_digit(*at)) ++at;
-    return at - from;
-  };
-  if (at != end && *at == '-') ++at;
-  const bool zero = at != end && *at == '0';
-  const auto whole = digits();
-  if (whole == 0 || (zero && whole > 1)) return false;
-  if (at != end && *at == '.') {
-    ++at;
-    if (digits() == 0) return false;
-  }
-  if (at != end && (*at == 'e' || *at == 'E')) {
-    ++at;
-    if (at != end && (*at == '+' || *at == '-')) ++at;
-    const auto exponent = digits();
-    if (exponent == 0 || exponent > 2) return false;
-  }
-  return at == end;
 }
 
 std::string_view severity(const AccessRecord& record) {
@@ -250,7 +209,7 @@ class Line {
       if (!fits(field.value, kMaxLoggedText, field.key.size() + 6)) return;
       literal(",\"");
       plain(field.key);
-      if (field.kind == LogField::Kind::Literal && is_literal(field.value)) {
+      if (field.kind == LogField::Kind::Literal && is_json_literal(field.value)) {
         literal("\":");
         plain(field.value);
       } else {
@@ -336,18 +295,6 @@ std::string_view to_string(Completion completion) {
       return "hijacked";
   }
   return "unknown";
-}
-
-bool valid_log_key(std::string_view key) {
-  if (key.empty() || key.size() > kMaxLogKey) return false;
-  for (const char c : key) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' ||
-                      c == '.' || c == '-';
-    if (!good) return false;
-  }
-  return std::find(kTextNames.begin(), kTextNames.end(), key) == kTextNames.end() &&
-         std::find(kOtherNames.begin(), kOtherNames.end(), key) == kOtherNames.end() &&
-         key != "tls" && key != "fields";
 }
 
 void append_access_line(std::string& out, const AccessRecord& record) {

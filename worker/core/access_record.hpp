@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "shared/core/json_line.hpp"
+#include "worker/core/log_field.hpp"
 
 namespace holdfast::worker {
 
@@ -19,7 +20,6 @@ inline constexpr std::size_t kMaxAccessLine = 4096;  // PIPE_BUF: lines of many 
 inline constexpr std::size_t kMaxLoggedUrl = 2048;
 inline constexpr std::size_t kMaxLoggedText = 512;
 inline constexpr std::size_t kMaxLogFields = 32;  // added by the handler; more are left out
-inline constexpr std::size_t kMaxLogKey = 40;
 
 // How the request ended.
 enum class Completion : std::uint8_t {
@@ -33,19 +33,6 @@ enum class Completion : std::uint8_t {
 };
 
 std::string_view to_string(Completion completion);
-
-// A field that the handler adds. `Literal` is for numbers, true, false and null; a Literal that is
-// none of them is written as a text, so that no handler can break the line.
-struct LogField {
-  enum class Kind : std::uint8_t { Text, Literal };
-  std::string_view key;
-  std::string_view value;
-  Kind kind = Kind::Text;
-};
-
-// 1 to kMaxLogKey characters of [A-Za-z0-9_.-], and not a name of the schema's own. Fields with
-// another key are left out of the line.
-bool valid_log_key(std::string_view key);
 
 // `<generation>-<worker>-<number>` of the worker that accepted the connection.
 struct ConnectionName {

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "worker/core/reason_phrase.hpp"
+
 namespace holdfast::worker {
 
 enum class ConnectionHeader : std::uint8_t { None, Close, KeepAlive };
@@ -59,9 +61,6 @@ struct ResponseHead {
 // Transfer-Encoding are left out, as is Connection but in a 101; a Date of the handler's replaces
 // ours.
 void append_response_head(std::string& out, const ResponseHead& head);
-
-// "Not Found"; empty for a status without a name.
-std::string_view reason_phrase(int status);
 
 bool valid_field_name(std::string_view name);    // a token (RFC 9110, 5.6.2)
 bool valid_field_value(std::string_view value);  // no CR, LF, NUL or other control but HTAB

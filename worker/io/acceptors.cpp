@@ -52,7 +52,8 @@ void Acceptors::pause() {
 void Acceptors::close(bool drain_queue) {
   pause();
   for (auto& listener : listeners_) {
-    while (drain_queue && accept_one(*listener) == Accepted::More) {
+    // Whoever is in the queue was promised an answer, so max_connections does not count here.
+    while (drain_queue && accept_from(*listener) == Accepted::More) {
     }
     listener->fd.reset();
     closed_.push_back(std::move(listener));
@@ -103,6 +104,10 @@ void Acceptors::accept_batch(Listener& listener) {
 
 Acceptors::Accepted Acceptors::accept_one(Listener& listener) {
   if (max_connections_ != 0 && sessions_.connections() >= max_connections_) return Accepted::Full;
+  return accept_from(listener);
+}
+
+Acceptors::Accepted Acceptors::accept_from(Listener& listener) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   UniqueFd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,

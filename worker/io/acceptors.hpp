@@ -41,6 +41,7 @@ class Acceptors {
 
   void accept_batch(Listener& listener);
   Accepted accept_one(Listener& listener);
+  Accepted accept_from(Listener& listener);
   void watch();
   void unwatch();
   void starve();  // no descriptors or no room: stop looking until there may be some

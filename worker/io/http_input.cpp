@@ -94,7 +94,11 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
   exchange.is_head_request = request.method == "HEAD";
   exchange.body_done = exchange.parser.body_done();
   exchange.expects_continue = request.expect_continue && request.minor == 1 && !exchange.body_done;
-  exchange.handler = &selector_(exchange.request());
+  try {
+    exchange.handler = &selector_(exchange.request());
+  } catch (...) {
+    return fail(connection, std::current_exception());
+  }
   if (std::holds_alternative<StreamHandler>(*exchange.handler)) {
     exchange.persist_head(head);
     return run_stream(connection, input);
@@ -202,6 +206,14 @@ Sessions::Step Sessions::reject(Connection& connection, int status, const char* 
   exchange.close_after = true;
   exchange.set_plain_answer(status, std::string(reason) + "\n");
   exchange.set_log_field("reason", reason);
+  return respond(connection);
+}
+
+// No handler could be chosen: an error of the service, like one that its handler throws.
+Sessions::Step Sessions::fail(Connection& connection, std::exception_ptr error) {
+  Exchange& exchange = *connection.exchange;
+  exchange.close_after = !exchange.body_done;
+  set_error_answer(exchange, error);
   return respond(connection);
 }
 

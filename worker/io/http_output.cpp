@@ -36,24 +36,29 @@ void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   }
   Connection& connection = *exchange.connection;
   if (error) {
-    exchange.set_log_field("error", text_of(error));
-    if (exchange.head_sent)
+    if (exchange.head_sent) {
+      exchange.set_log_field("error", text_of(error));
       return abort(connection, exchange.completion == Completion::Ok ? Completion::HandlerError
                                                                      : exchange.completion);
-    switch (exchange.completion) {
-      case Completion::Timeout:
-        exchange.set_plain_answer(408, "the request took too long\n");
-        break;
-      case Completion::Rejected:
-        exchange.set_plain_answer(400, "the request's body is malformed\n");
-        break;
-      default:
-        exchange.completion = Completion::HandlerError;
-        exchange.set_plain_answer(500, "internal error\n");
     }
+    set_error_answer(exchange, error);
   }
   if (exchange.in_handler_call) return;  // the caller goes on
   if (respond(connection) == Step::Next) on_bytes(connection, {});
+}
+
+// REQUIRES: no head was sent.
+void Sessions::set_error_answer(Exchange& exchange, std::exception_ptr error) {
+  exchange.set_log_field("error", text_of(error));
+  switch (exchange.completion) {
+    case Completion::Timeout:
+      return exchange.set_plain_answer(408, "the request took too long\n");
+    case Completion::Rejected:
+      return exchange.set_plain_answer(400, "the request's body is malformed\n");
+    default:
+      exchange.completion = Completion::HandlerError;
+      return exchange.set_plain_answer(500, "internal error\n");
+  }
 }
 
 void Sessions::drop_orphan(Exchange& exchange) {
@@ -239,6 +244,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection) {
   exchange.logged = true;
   ++stats_.requests;
   if (exchange.status >= 500) ++stats_.responses_5xx;
+  if (on_count) on_count();
   if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
   if (!log_.enabled()) return;
   const TimePoint now = Clock::now();

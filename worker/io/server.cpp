@@ -40,6 +40,15 @@ Result<UniqueFd> take_channel() {
   return UniqueFd(fd);
 }
 
+// Unless the service has a use for it.
+void ignore_by_default(int signal) {
+  struct sigaction current {};
+  if (::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
+    ::signal(signal, SIG_IGN);
+}
+
+constexpr Millis kStatsEvery{1'000};
+
 }  // namespace
 
 Server::Impl::Impl(Options options)
@@ -110,6 +119,9 @@ void Server::Impl::wait_for_signals() {
 void Server::Impl::start_supervised(UniqueFd channel) {
   signals_.add(SIGTERM);
   wait_for_signals();
+  ignore_by_default(SIGUSR1);  // `pkill -USR1`, meant for the supervisor, must not kill its workers
+  ignore_by_default(SIGUSR2);
+  sessions_.on_count = [this] { report_stats_soon(); };
   channel_.emplace(
       io_, std::move(channel),
       ControlChannel::Callbacks{[this](const ControlMessage& message, std::vector<UniqueFd> fds) {
@@ -165,6 +177,17 @@ void Server::Impl::take_logs(const std::vector<std::string>& names, std::vector<
   }
 }
 
+// At most once a second, and only while something changes.
+void Server::Impl::report_stats_soon() {
+  if (stats_armed_) return;
+  stats_armed_ = true;
+  stats_timer_.expires_after(kStatsEvery);
+  stats_timer_.async_wait([this](boost::system::error_code failed) {
+    stats_armed_ = false;
+    if (!failed) say(sessions_.stats());
+  });
+}
+
 void Server::Impl::say(const ControlMessage& message) {
   if (channel_) channel_->send(message);
 }
@@ -214,6 +237,7 @@ void Server::Impl::perform(const WorkerAction& action) {
 
 void Server::Impl::begin_drain(DrainReason reason) {
   say(Draining{reason});
+  if (channel_) say(sessions_.stats());  // what a deadline would cut
   const bool stop = reason == DrainReason::Shutdown;
   sessions_.begin_drain(
       options_.new_grace,
@@ -222,7 +246,8 @@ void Server::Impl::begin_drain(DrainReason reason) {
 
 void Server::Impl::finish() {
   Drained drained = sessions_.drained();
-  drained.log_lines_lost = log_.close(options_.kill_timeout);
+  // The supervisor kills at kill_timeout: what is given up must be counted and said before that.
+  drained.log_lines_lost = log_.close(options_.kill_timeout - options_.kill_timeout / 4);
   say(drained);
   io_.stop();
 }

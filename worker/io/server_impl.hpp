@@ -49,6 +49,7 @@ class Server::Impl {
   void on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds);
   void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds);
   void say(const ControlMessage& message);
+  void report_stats_soon();
 
   Options options_;
   boost::asio::io_context io_{1};
@@ -61,6 +62,8 @@ class Server::Impl {
   std::optional<ControlChannel> channel_;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer timer_{io_};
+  boost::asio::steady_timer stats_timer_{io_};
+  bool stats_armed_ = false;
   Lifecycle lifecycle_;
   std::vector<std::string> addresses_;
   UniqueFd own_stderr_;

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kScratch = 64 * 1024;
 constexpr std::size_t kSweepBatch = 64;  // so that no request waits for the sweep
 constexpr std::size_t kPooledExchanges = 64;
+constexpr int kCutReads = 16;        // scratch buffers of a request's body that a cut reads over
 constexpr Millis kLinger{1'000};     // after a response: the client reads it and closes
 constexpr Millis kQuietLinger{100};  // after nothing: there is no response to protect
 constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP;
@@ -103,7 +104,7 @@ void Sessions::probe(Connection& connection) {
   } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
     feed(connection, ConnEvent::PeerGone);
   } else {
-    if (draining_ && connection.machine.state == ConnState::Idle) ++drained_.closed_idle;
+    if (draining_) ++drained_.closed_idle;
     feed(connection, ConnEvent::Quiet);
   }
 }
@@ -256,26 +257,12 @@ void Sessions::time_out_request(Connection& connection) {
 // --------------------------------------------------------------------------------------------------------------
 
 void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
-  const bool again = draining_;
-  if (!again) drained_ = {};
-  new_grace_ = again ? std::min(new_grace_, new_grace) : new_grace;
-  const bool shorter = again && idle_grace < idle_grace_;
-  idle_grace_ = again ? std::min(idle_grace_, idle_grace) : idle_grace;
+  new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
+  idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
   draining_ = true;
-  if (shorter) {
-    // A full stop in the middle of a reload's drain: those that wait for their grace wait less.
-    for (Connection* c = first_; c != nullptr; c = c->next) {
-      if (c->machine.draining &&
-          (c->machine.state == ConnState::New || c->machine.state == ConnState::Idle)) {
-        wheel_.schedule(*c, std::min(c->deadline(), Clock::now() + idle_grace_));
-      }
-    }
-    arm_wheel();
-  }
-  if (!again && first_ != nullptr) {
-    sweep_at_ = first_;
-    sweep();
-  }
+  const bool sweeping = sweep_at_ != nullptr;
+  sweep_at_ = first_;
+  if (!sweeping && first_ != nullptr) sweep();
   announce_if_gone();
 }
 
@@ -283,9 +270,22 @@ void Sessions::sweep() {
   for (std::size_t i = 0; i < kSweepBatch && sweep_at_ != nullptr; ++i) {
     Connection& connection = *sweep_at_;
     sweep_at_ = connection.next;
-    feed(connection, ConnEvent::DrainBegan);
+    if (connection.machine.draining) {
+      shorten_grace(connection);
+    } else {
+      feed(connection, ConnEvent::DrainBegan);
+    }
   }
   if (sweep_at_ != nullptr) boost::asio::post(io_, [this] { sweep(); });
+}
+
+// A full stop in the middle of a reload's drain: who already waits for its grace waits less.
+void Sessions::shorten_grace(Connection& connection) {
+  const ConnState state = connection.machine.state;
+  if (state != ConnState::New && state != ConnState::Idle) return;
+  const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
+  wheel_.schedule(connection, std::min(connection.deadline(), Clock::now() + grace));
+  arm_wheel();
 }
 
 void Sessions::cut_all() {
@@ -304,6 +304,12 @@ void Sessions::cut(Connection& connection, Completion why) {
       exchange->close_after = true;
       exchange->finish_body();
       send(connection, *exchange);
+      // Unread bytes would turn our FIN into a RST, which can destroy this answer.
+      ::shutdown(connection.fd.get(), SHUT_WR);
+      for (int i = 0; i<kCutReads&& ::recv(connection.fd.get(), scratch_.data(), scratch_.size(),
+                                           MSG_DONTWAIT)> 0;
+           ++i) {
+      }
     }
   }
   if (state == ConnState::Active || state == ConnState::Hijacked) ++drained_.cut;

@@ -55,6 +55,9 @@ class Sessions {
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
 
+  // Runs after a request was counted, so that somebody can report it.
+  std::function<void()> on_count;
+
   // For Exchange, Request and ResponseWriter
   // ---------------------------------------------------------------------------
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
@@ -91,6 +94,7 @@ class Sessions {
   void schedule(Connection& connection, Millis after);
   void arm_wheel();
   void sweep();
+  void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
   void collect();
   void announce_if_gone();
@@ -113,6 +117,7 @@ class Sessions {
   Step reject(Connection& connection, int status, const char* reason,
               Completion why = Completion::Rejected);
   void deliver_body(Connection& connection, std::string_view fresh);
+  Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
 
   // http_output.cpp
@@ -121,6 +126,7 @@ class Sessions {
   Step finish_request(Connection& connection);
   void continue_sending(Connection& connection);
   SendResult send(Connection& connection, Exchange& exchange);
+  void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);

@@ -38,8 +38,8 @@ class ResponseWriter {
   using FlushCallback = std::function<void(bool)>;
   void on_flushed(FlushCallback callback);
 
-  // Adds a text field to this request's access-log line. Keys match [a-z][a-z0-9_]*; others are
-  // std::invalid_argument.
+  // Adds a text field to this request's access-log line. A key has 1 to 40 of [A-Za-z0-9_.-] and
+  // is none of the schema's own; others are std::invalid_argument.
   void log_field(std::string_view key, std::string_view value);
 
  private:
