@@ -20,9 +20,9 @@ class BadDeployTest : public ::testing::Test {
     releases.add_good("good");
     releases.flip("good");
     run = std::make_unique<SupervisorRun>(
-        SupervisorOptions{.flags = {"--ready-timeout", "2s", "--kill-timeout", "500ms"},
+        SupervisorOptions{.flags = {"--ready-timeout", "2s", "--stop-timeout", "3s", "--kill-timeout", "500ms"},
                           .command = {releases.command()},
-                          .workers = 2,
+                          .workers = "2",
                           .probation = "500ms"});
     run->wait_ready();
     LoadOptions options = mixed_load(run->address());
@@ -181,26 +181,41 @@ TEST_F(BadDeployTest, ThatIsReplacedByAGoodOneWhileItHangs) {
   serving.clear();  // they have been replaced, as they should
 }
 
-// Everything that a worker can do wrong on its channel.
-class BadSpeakerTest : public BadDeployTest, public ::testing::WithParamInterface<const char*> {};
+// Everything that a worker can do wrong on its channel, and a word of the verdict: a worker that
+// fails for another reason than it was built to would prove nothing.
+struct Sin {
+  const char* name;
+  const char* reason;
+};
+void PrintTo(const Sin& sin, std::ostream* out) { *out << sin.name; }
+
+class BadSpeakerTest : public BadDeployTest, public ::testing::WithParamInterface<Sin> {};
 
 TEST_P(BadSpeakerTest, IsRefusedAndNothingElseHappens) {
-  releases.add("bad", std::string("exec " GARBAGE_WORKER_PATH " ") + GetParam());
+  releases.add("bad", std::string("exec " GARBAGE_WORKER_PATH " ") + GetParam().name);
   const Event verdict = deploy_bad();
   EXPECT_EQ(verdict.number("generation"), 2);
+  EXPECT_NE(verdict.text("reason").find(GetParam().reason), std::string::npos) << verdict.fields;
 }
 
-INSTANTIATE_TEST_SUITE_P(Channel, BadSpeakerTest,
-                         ::testing::Values("not-json", "no-type", "wrong-types", "huge", "binary",
-                                           "deep", "unasked-fds", "too-many-fds", "ready-first",
-                                           "accepting-first", "drained-first", "wrong-protocol",
-                                           "required-unknown", "close", "shutdown", "flood",
-                                           "wrong-pid"),
-                         [](const auto& param) {
-                           std::string name = param.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Channel, BadSpeakerTest,
+    ::testing::Values(Sin{"not-json", "not a JSON object"}, Sin{"no-type", "no type"},
+                      Sin{"wrong-types", "protocol must be"}, Sin{"huge", "too long"},
+                      Sin{"binary", "not a JSON object"}, Sin{"deep", "not a JSON object"},
+                      Sin{"unasked-fds", "descriptors"}, Sin{"too-many-fds", "no type"},
+                      Sin{"ready-first", "before it was welcomed"},
+                      Sin{"accepting-first", "ready within"}, Sin{"drained-first", "ready within"},
+                      Sin{"wrong-protocol", "no version"}, Sin{"required-unknown", "'sing'"},
+                      Sin{"close", "closed its channel"}, Sin{"shutdown", "closed its channel"},
+                      Sin{"flood", "ready within"}, Sin{"deaf-to-accept", "accepting within"},
+                      Sin{"dies-at-accept", "exited"}, Sin{"hangs-up-at-accept", "channel"},
+                      Sin{"drains-at-accept", "drain"}, Sin{"wrong-pid", "ready within"}),
+    [](const auto& test) {
+      std::string name = test.param.name;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace holdfast::testing

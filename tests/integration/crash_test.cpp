@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(CrashTest, AKilledWorkerCostsOnlyItsOwnConnections) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   std::vector<std::pair<std::unique_ptr<RawClient>, pid_t>> clients;
   std::set<pid_t> workers;
@@ -128,7 +128,7 @@ TEST(CrashTest, AWorkerThatHangsUpItsChannelIsReplaced) {
 }
 
 TEST(CrashTest, ASupervisorThatIsKilledTakesNobodyAlong) {
-  SupervisorRun run({.flags = {"--orphan-timeout", "2s"}, .workers = 2});
+  SupervisorRun run({.flags = {"--orphan-timeout", "2s"}, .workers = "2"});
   run.wait_ready();
   const std::string address = run.address();
   RawClient client(address);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -35,6 +36,29 @@ void say(std::string_view bytes, const std::vector<int>& fds = {}) {
 std::string hello(std::string_view protocol = R"({"min":1,"max":1})", long pid = ::getpid()) {
   return R"({"type":"hello","protocol":)" + std::string(protocol) + R"(,"pid":)" +
          std::to_string(pid) + R"(,"library":"garbage","features":[]})";
+}
+
+// Takes the next message and closes whatever came with it.
+void hear() {
+  pollfd wanted{channel, POLLIN, 0};  // the channel is nonblocking
+  ::poll(&wanted, 1, -1);
+  char text[32 * 1024];
+  alignas(cmsghdr) char control[CMSG_SPACE(253 * sizeof(int))];
+  iovec part{text, sizeof text};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  if (::recvmsg(channel, &message, MSG_CMSG_CLOEXEC) <= 0) std::exit(0);
+}
+
+// As a good worker, until it has been told to accept.
+void behave_until_accept() {
+  say(hello());
+  hear();  // welcome
+  say(R"({"type":"ready"})");
+  hear();  // accept
 }
 
 std::string repeated(std::string_view text, std::size_t times) {
@@ -71,6 +95,22 @@ const std::map<std::string_view, std::function<void()>> kSins = {
      [] {
        say(hello());
        for (int i = 0; i < 200'000; ++i) say(R"({"type":"pong"})");
+     }},
+    {"deaf-to-accept", [] { behave_until_accept(); }},
+    {"dies-at-accept",
+     [] {
+       behave_until_accept();
+       ::_exit(7);
+     }},
+    {"hangs-up-at-accept",
+     [] {
+       behave_until_accept();
+       ::close(channel);
+     }},
+    {"drains-at-accept",
+     [] {
+       behave_until_accept();
+       say(R"({"type":"draining","reason":"operator"})");
      }},
     {"wrong-pid", [] { say(hello(R"({"min":1,"max":1})", 1)); }},
 };

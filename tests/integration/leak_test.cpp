@@ -133,7 +133,7 @@ TEST(LeakTest, SignalsOfAWorkerAreThoseOfTheContractWhateverTheSupervisorInherit
 }
 
 TEST(LeakTest, AWorkerHasItsOwnProcessGroup) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   for (const WorkerInfo& worker : run.started_workers()) {
     EXPECT_EQ(process_group_of(worker.pid), worker.pid);
@@ -154,7 +154,7 @@ TEST(LeakTest, AWorkerThatGetsHupIntOrQuitServesOn) {
 }
 
 TEST(LeakTest, AnIdleSupervisorSleeps) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   RawClient slow(run.address());
   const auto before = voluntary_switches(run.pid());

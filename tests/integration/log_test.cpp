@@ -29,7 +29,7 @@ LoadOptions numbered_load(const std::string& address) {
 }
 
 TEST(LogTest, RotationLosesNoLineAndDoublesNone) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   LoadClient load(numbered_load(run.address()));
   load.start();
@@ -109,7 +109,7 @@ TEST(LogTest, ASlowReaderOfAPipeGetsEveryLineAndHoldsUpNoRequest) {
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
   ::fcntl(read_end.get(), F_SETPIPE_SZ, 4096);
-  SupervisorRun run({.workers = 2, .access_log = "stdout", .out = write_end.get()});
+  SupervisorRun run({.workers = "2", .access_log = "stdout", .out = write_end.get()});
   write_end.reset();
   run.wait_ready();
   LoadOptions options = numbered_load(run.address());

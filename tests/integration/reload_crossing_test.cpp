@@ -69,6 +69,20 @@ TEST_F(ReloadCrossingTest, AStreamedResponseArrivesWhole) {
   EXPECT_EQ(response.pid(), old_pid);
 }
 
+TEST_F(ReloadCrossingTest, ABigResponseToASlowReaderArrivesWhole) {
+  const std::string body(900'000, 'b');  // more than the socket buffers take at once
+  RawClient client(address);
+  client.get("/");
+  client.send(post_request("/echo", body));
+  const Response head = client.read_head();  // the rest waits in the worker
+  reload();
+  ASSERT_EQ(run.reload().number("generation"), 3);
+  Response response = head;
+  client.read_body(response);
+  EXPECT_EQ(response.body, body);
+  EXPECT_EQ(response.pid(), old_pid);
+}
+
 TEST_F(ReloadCrossingTest, AnUploadIsReadToItsEnd) {
   const std::string half(256 << 10, 'x');
   RawClient client(address);

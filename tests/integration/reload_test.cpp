@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 void pace(Millis pause) { ::poll(nullptr, 0, static_cast<int>(pause.count())); }
 
 TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   const auto fds_before = open_fds(run.pid()).size();
   LoadClient load(mixed_load(run.address()));
@@ -53,7 +53,7 @@ TEST(ReloadTest, NoClientNoticesReloadAfterReload) {
 }
 
 TEST(ReloadTest, NoClientNoticesHupsThatOverlap) {
-  SupervisorRun run({.workers = 2});
+  SupervisorRun run({.workers = "2"});
   run.wait_ready();
   LoadClient load(mixed_load(run.address()));
   load.start();

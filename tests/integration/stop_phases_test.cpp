@@ -55,7 +55,7 @@ TEST_F(StopPhasesTest, WhileTheCandidateStarts) {
   releases.add_good("good");
   releases.add("sluggish", "exec \"$DEMO\" --ready-delay 600s");
   releases.flip("good");
-  start({.command = {releases.command()}, .workers = 2});
+  start({.command = {releases.command()}, .workers = "2"});
   releases.flip("sluggish");
   run->signal(SIGHUP);
   wait_of("worker_started", 2);
@@ -79,7 +79,7 @@ TEST_F(StopPhasesTest, WhileTheCandidateHangsBeforeItSaysAnything) {
 
 TEST_F(StopPhasesTest, InProbation) {
   if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
-  start({.workers = 2, .probation = "600s"});
+  start({.workers = "2", .probation = "600s"});
   run->signal(SIGHUP);
   wait_of("worker_ready", 2);
   // Paused or not yet: both generations have connections of their own now, or will in a moment.
@@ -90,7 +90,7 @@ TEST_F(StopPhasesTest, InProbation) {
 
 TEST_F(StopPhasesTest, AtTheVeryMomentOfReady) {
   for (int i = 0; i < 5; ++i) {
-    start({.workers = 2});
+    start({.workers = "2"});
     run->signal(SIGHUP);
     wait_of("worker_ready", 2);
     stop_now();
@@ -99,7 +99,7 @@ TEST_F(StopPhasesTest, AtTheVeryMomentOfReady) {
 }
 
 TEST_F(StopPhasesTest, WhileAnOldGenerationDrains) {
-  start({.workers = 1});
+  start({.workers = "1"});
   RawClient slow(run->address());
   const pid_t old_pid = slow.get("/").pid();
   slow.send(get_request("/?duration=1500ms"));

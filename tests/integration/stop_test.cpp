@@ -17,7 +17,7 @@ TEST(StopTest, UnderLoadEveryAcceptedRequestIsAnswered) {
   std::uint64_t answered = 0;
   const int stops = rounds("HOLDFAST_TEST_STOPS", 10);
   for (int i = 0; i < stops; ++i) {
-    SupervisorRun run({.workers = 2});
+    SupervisorRun run({.workers = "2"});
     run.wait_ready();
     LoadOptions options = brisk_load(run.address());
     options.groups.push_back({.name = "rush", .mode = Mode::New, .connections = 32, .ids = true});

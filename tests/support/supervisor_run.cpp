@@ -30,9 +30,9 @@ std::string unique_name() {
 std::vector<std::string> command_line(const SupervisorOptions& options, const std::string& name,
                                       const std::string& access_log) {
   std::vector<std::string> argv = options.wrapper;
-  for (const std::string& part : {holdfast_path(), std::string("run"), std::string("--name"), name,
-                                  std::string("--access-log"), access_log, std::string("--workers"),
-                                  std::to_string(options.workers)}) {
+  for (const std::string& part :
+       {holdfast_path(), std::string("run"), std::string("--name"), name,
+        std::string("--access-log"), access_log, std::string("--workers"), options.workers}) {
     argv.push_back(part);
   }
   if (run_knows("--probation")) {

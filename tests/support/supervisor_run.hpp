@@ -20,7 +20,7 @@ struct SupervisorOptions {
   std::vector<std::string> listen = {"127.0.0.1:0"};
   std::vector<std::string> flags = {};    // beside --name, --listen, --access-log, --workers
   std::vector<std::string> command = {};  // empty: the demo worker
-  int workers = 1;
+  std::string workers = "1";
   std::string probation = "20ms";  // the default of a second would make many reloads slow
   std::map<std::string, std::string> environment = {};
   std::string access_log = {};  // empty: a file of the run's own
