@@ -19,11 +19,17 @@ class ReloadCrossingTest : public ::testing::Test {
   SupervisorRun run{{.flags = {"--new-grace", "10s", "--idle-grace", "2s"}}};
   std::string address = run.wait_ready().address();
   pid_t old_pid = run.worker_pid(1);
+  RawClient probe{address};
 
+  void SetUp() override { probe.get("/"); }
+  // Returns when the old worker has begun to drain: from then on its responses say close. Without
+  // this a test would often be done before anything could happen to its connection.
   void reload() {
     const Event verdict = run.reload();
     ASSERT_EQ(verdict.name(), "reload_done") << verdict.fields;
     ASSERT_NE(run.worker_pid(2), old_pid);
+    while (!probe.get("/").says_close()) {
+    }
   }
   // Accepting is first come, first served: once a later connection has its answer, every earlier
   // one has been accepted by the only worker.
