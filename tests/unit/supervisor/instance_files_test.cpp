@@ -20,7 +20,7 @@ std::string unique_name() { return "unit-test-" + std::to_string(::getpid()); }
 TEST(InstanceLockTest, ANameIsHeldByOneAndFreeAfterIt) {
   const std::string name = unique_name();
   {
-    const auto first = lock_instance(name);
+    auto first = lock_instance(name);
     ASSERT_TRUE(first);
     if (!first->file) GTEST_SKIP() << first->warning;
     const auto second = lock_instance(name);
@@ -28,9 +28,13 @@ TEST(InstanceLockTest, ANameIsHeldByOneAndFreeAfterIt) {
     EXPECT_EQ(second.error().message, "cannot run as '" + name +
                                           "': the name is held by the supervisor with pid " +
                                           std::to_string(::getpid()) + "; choose another --name");
+    unlock_instance(*first);
   }
-  EXPECT_TRUE(lock_instance(name));
-  fs::remove(runtime_directory().value() + "/" + name + ".lock");
+  EXPECT_FALSE(fs::exists(runtime_directory().value() + "/" + name + ".lock"));
+  auto again = lock_instance(name);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->file);
+  unlock_instance(*again);
 }
 
 TEST(PidFileTest, HoldsOurPidAndGoesWithUs) {
