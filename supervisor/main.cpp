@@ -58,6 +58,7 @@ int run(Options options, Signals& signals) {
 
   Supervisor supervisor(std::move(options), std::move(*listeners), std::move(*access_log), signals);
   const Supervisor::Ended ended = supervisor.run();
+  unlock_instance(*lock);
   if (!ended.cause.empty()) say(ended.cause);
   return to_int(ended.code);
 }

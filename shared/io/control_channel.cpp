@@ -37,7 +37,10 @@ struct ControlChannel::State : std::enable_shared_from_this<State> {
   }
 
   void read() {
-    while (open) {
+    // A peer that talks without end must not starve everybody else in the io_context.
+    constexpr int kMessagesATurn = 64;
+    for (int i = 0; open; ++i) {
+      if (i == kMessagesATurn) return wait_readable();
       auto received = socket.receive();
       if (!received) return finish(std::move(received).error());
       if (received->kind == Received::Kind::Eof) return finish(std::nullopt);

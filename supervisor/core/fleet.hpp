@@ -46,6 +46,7 @@ struct Worker {
   bool leaving = false;          // its end is no crash: it was asked to go, or said that it goes
   bool takes_the_queue = false;  // in a full stop: accepts until it is told to close its listeners
   bool listeners_closed = false;
+  bool condemned = false;         // is killed as soon as it has said what that will cut
   std::uint64_t connections = 0;  // by its last stats
   std::uint64_t in_flight = 0;
   bool operator==(const Worker&) const = default;
@@ -96,6 +97,7 @@ struct Stop {
   std::optional<TimePoint> check_at = {};
   std::uint64_t queued = 0;
   std::uint64_t half_open = 0;
+  DrainTotals totals;  // since the stop began
   bool operator==(const Stop&) const = default;
 };
 
@@ -112,7 +114,6 @@ struct Fleet {
   RespawnHistory history;
   std::vector<TimePoint> vacancies;  // when replacements are due
   std::optional<Stop> stop;
-  DrainTotals totals;
   GenerationId next_generation{1};
   WorkerId next_worker{1};
   std::optional<TimePoint> wake_at;

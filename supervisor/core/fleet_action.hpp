@@ -43,6 +43,9 @@ struct TellDrain {
 struct TellCloseListeners {
   WorkerId worker;
 };
+struct AskStats {  // answered by WorkerLoadChanged
+  WorkerId worker;
+};
 struct TerminateWorker {  // SIGTERM
   WorkerId worker;
 };
@@ -67,7 +70,7 @@ struct Exit {
 
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
-                 TellPause, TellDrain, TellCloseListeners, TerminateWorker, KillWorker,
+                 TellPause, TellDrain, TellCloseListeners, AskStats, TerminateWorker, KillWorker,
                  ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners, AnnounceServing, Report,
                  WakeAt, Exit>;
 

@@ -30,6 +30,7 @@ void FleetTurn::strike(WorkerId id) {
   }
   if (!worker.deadline || *worker.deadline > now_) return;
   const FleetPolicy& policy = fleet_.policy;
+  if (worker.condemned && worker.phase != WorkerPhase::Killed) return kill(worker, "stop at once");
   switch (worker.phase) {
     case WorkerPhase::Starting:
       return misbehaved(worker, "not ready within " + format_duration(policy.ready_timeout));

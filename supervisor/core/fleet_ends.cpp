@@ -78,9 +78,9 @@ void FleetTurn::finish(WorkerId id) {
 
 // What a worker's end means for its generation.
 void FleetTurn::account(const Worker& worker) {
-  if (worker.phase == WorkerPhase::Killed) {
-    fleet_.totals.killed += 1;
-    fleet_.totals.cut += worker.in_flight;
+  if (worker.phase == WorkerPhase::Killed && fleet_.stop) {
+    fleet_.stop->totals.killed += 1;
+    fleet_.stop->totals.cut += worker.in_flight;
   }
   for (Retired& retired : fleet_.retired) {
     if (retired.id != worker.generation) continue;

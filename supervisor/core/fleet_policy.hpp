@@ -30,6 +30,9 @@ inline constexpr Millis kEndTogether{1'000};
 inline constexpr Millis kKillTakesEffect{5'000};
 // Closing a descriptor is quick; a worker that does not answer in this time is stuck.
 inline constexpr Millis kListenersClosedWithin{2'000};
+// A worker that is about to be killed gets this long to say what that will cut. One that lives
+// answers in microseconds.
+inline constexpr Millis kLastWordsWithin{50};
 // How often a stop looks at the accept queues. Workers empty them in well under a millisecond.
 inline constexpr Millis kQueueCheckEvery{2};
 

@@ -12,7 +12,14 @@ void FleetTurn::on(const StopRequested&) {
   if (std::exchange(fleet_.stop->at_once, true)) return;
   act(warning("stopping_at_once").with("workers", std::uint64_t{fleet_.workers.size()}));
   for (Worker& worker : fleet_.workers) {
-    if (worker.phase != WorkerPhase::Killed && !worker.exited) kill(worker, "stop at once");
+    if (worker.phase == WorkerPhase::Killed || worker.exited) continue;
+    if (!worker.ready_at || worker.channel_closed) {
+      kill(worker, "stop at once");  // has no connection, or cannot tell
+      continue;
+    }
+    worker.condemned = true;
+    worker.deadline = now_ + kLastWordsWithin;
+    act(AskStats{worker.id});
   }
   if (fleet_.stop->phase != StopPhase::Leaving) shut_listeners();
 }
@@ -105,7 +112,7 @@ void FleetTurn::advance_stop() {
     shut_listeners();
   }
   if (!fleet_.workers.empty() || stop.phase != StopPhase::Leaving) return;
-  const DrainTotals& totals = fleet_.totals;
+  const DrainTotals& totals = stop.totals;
   const bool clean = totals.cut + totals.killed == 0 && stop.code == ExitCode::Ok;
   act((clean ? report("stopped") : warning("stopped"))
           .with("exit_code", std::int64_t{to_int(stop.code)})
@@ -114,6 +121,7 @@ void FleetTurn::advance_stop() {
           .with("cut", totals.cut)
           .with("killed", totals.killed)
           .with("stop_ms", millis_between(stop.began_at, now_)));
+  fleet_.wake_at.reset();
   act(WakeAt{});
   act(Exit{stop.code, stop.cause});
   fleet_.finished = true;

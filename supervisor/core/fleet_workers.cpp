@@ -31,6 +31,7 @@ void FleetTurn::drain(Worker& worker, DrainReason reason) {
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
   act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout});
+  act(AskStats{worker.id});  // should it have to be killed, its counts are known
 }
 
 void FleetTurn::terminate(Worker& worker) {
@@ -137,7 +138,7 @@ void FleetTurn::on(const WorkerDrained& event) {
     totals.closed_idle += counts.closed_idle;
     totals.cut += counts.cut;
   };
-  add(fleet_.totals);
+  if (fleet_.stop) add(fleet_.stop->totals);
   for (Retired& retired : fleet_.retired) {
     if (retired.id == worker->generation) add(retired.totals);
   }
@@ -154,6 +155,9 @@ void FleetTurn::on(const WorkerLoadChanged& event) {
   if (worker == nullptr) return;
   worker->connections = event.connections;
   worker->in_flight = event.in_flight;
+  if (worker->condemned && !worker->exited && worker->phase != WorkerPhase::Killed) {
+    kill(*worker, "stop at once");
+  }
 }
 
 void FleetTurn::on(const ScaleRequested& event) {

@@ -25,7 +25,8 @@ std::string to_json_line(const Report& report, WallTime logged_at) {
       .text("type", "event")
       .text("severity", to_string(report.severity))
       .text("event", report.event);
-  for (const auto& [key, value] : report.fields) {
+  for (const auto& [name, value] : report.fields) {
+    const std::string& key = name;  // Clang 14 captures no structured binding in a lambda
     std::visit(overloaded{[&](std::uint64_t number) { line.number(key, number); },
                           [&](std::int64_t number) { line.signed_number(key, number); },
                           [&](bool flag) { line.boolean(key, flag); },

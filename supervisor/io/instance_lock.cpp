@@ -39,6 +39,19 @@ std::string holder_of(int file) {
   return pid.empty() ? "a live supervisor" : "the supervisor with pid " + pid;
 }
 
+bool is_at(const std::string& path, int file) {
+  struct stat named {};
+  struct stat held {};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(file, &held) == 0 &&
+         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
+// For the error that a second supervisor prints. The lock is what counts, so a failure is nothing.
+void write_pid(int file) {
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file, 0) == 0 && ::pwrite(file, pid.data(), pid.size(), 0) >= 0) return;
+}
+
 }  // namespace
 
 Result<std::string> runtime_directory() {
@@ -57,22 +70,31 @@ Result<std::string> runtime_directory() {
 
 Result<InstanceLock> lock_instance(const std::string& name) {
   const auto folder = runtime_directory();
-  if (!folder) return InstanceLock{{}, folder.error().message};
-  auto file = open_file(*folder + "/" + name + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  if (!file) return InstanceLock{{}, file.error().message};
-  if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      return InstanceLock{{}, errno_error("lock the name " + name, errno).message};
+  if (!folder) return InstanceLock{{}, {}, folder.error().message};
+  const std::string path = *folder + "/" + name + ".lock";
+  for (;;) {
+    auto file = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (!file) return InstanceLock{{}, {}, file.error().message};
+    if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) {
+        return InstanceLock{{}, {}, errno_error("lock the name " + name, errno).message};
+      }
+      const std::string cause =
+          "the name is held by " + holder_of(file->get()) + "; choose another --name";
+      return plain_error("run as '" + name + "'", cause);
     }
-    return plain_error("run as '" + name + "'",
-                       "the name is held by " + holder_of(file->get()) + "; choose another --name");
+    // Its last holder may have removed the file between our open and our lock; then the lock is on
+    // a file that nobody else will find.
+    if (!is_at(path, file->get())) continue;
+    write_pid(file->get());
+    return InstanceLock{std::move(*file), path, {}};
   }
-  // For the message above; the lock is what counts, so a write that fails changes nothing.
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(file->get(), 0) == 0 && ::pwrite(file->get(), pid.data(), pid.size(), 0) < 0) {
-    return InstanceLock{std::move(*file), {}};
-  }
-  return InstanceLock{std::move(*file), {}};
+}
+
+void unlock_instance(InstanceLock& lock) {
+  if (!lock.file) return;
+  ::unlink(lock.path.c_str());  // before the lock goes, so that it is surely ours
+  lock.file.reset();
 }
 
 }  // namespace holdfast::supervisor

@@ -14,11 +14,15 @@ namespace holdfast::supervisor {
 Result<std::string> runtime_directory();
 
 struct InstanceLock {
-  UniqueFd file;        // held for life; empty when the directory cannot be used
+  UniqueFd file;  // held for life; empty when the directory cannot be used
+  std::string path;
   std::string warning;  // why, for the operator
 };
 
 // Fails when the name is held by a live supervisor. What stops us from finding out is a warning.
 Result<InstanceLock> lock_instance(const std::string& name);
+
+// At the end of a run, so that names that were used once leave nothing behind.
+void unlock_instance(InstanceLock& lock);
 
 }  // namespace holdfast::supervisor

@@ -51,6 +51,7 @@ class Supervisor {
   void perform(const TellPause& action);
   void perform(const TellDrain& action);
   void perform(const TellCloseListeners& action);
+  void perform(const AskStats& action);
   void perform(const TerminateWorker& action);
   void perform(const KillWorker& action);
   void perform(const ReleaseWorker& action);

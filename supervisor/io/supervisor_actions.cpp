@@ -95,6 +95,8 @@ void Supervisor::perform(const TellCloseListeners& action) {
   tell(action.worker, CloseListeners{});
 }
 
+void Supervisor::perform(const AskStats& action) { tell(action.worker, StatsRequest{}); }
+
 void Supervisor::perform(const TerminateWorker& action) {
   if (WorkerProcess* process = find(action.worker)) process->terminate();
 }

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "worker/core/ascii.hpp"
+
 namespace holdfast::worker {
 namespace {
 
@@ -11,16 +13,6 @@ constexpr ByteTable kRequestIdBytes = alphanumeric_and("._:/=+-");
 bool all_in(const ByteTable& table, std::string_view text) {
   for (const char c : text) {
     if (!table[static_cast<unsigned char>(c)]) return false;
-  }
-  return true;
-}
-
-// REQUIRES: `lower` is in lower case.
-bool equals(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) != lower[i]) return false;
   }
   return true;
 }
@@ -63,7 +55,7 @@ std::string_view authority_of(std::string_view target) {
   const std::size_t colon = target.find(':');
   if (colon == std::string_view::npos || target.substr(colon, 3) != "://") return {};
   const std::string_view scheme = target.substr(0, colon);
-  if (!equals(scheme, "http") && !equals(scheme, "https")) return {};
+  if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) return {};
   const std::string_view rest = target.substr(colon + 3);
   return rest.substr(0, rest.find_first_of("/?#"));
 }
@@ -115,30 +107,31 @@ HeadFault HeadReader::field(std::string_view name, std::string_view value) {
   ++head_.field_count;
   switch (name.size()) {
     case 4:
-      if (equals(name, "host")) return host(value);
+      if (equals_ignoring_case(name, "host")) return host(value);
       break;
     case 6:
-      if (equals(name, "expect")) return expect(value);
+      if (equals_ignoring_case(name, "expect")) return expect(value);
       break;
     case 7:
-      if (equals(name, "upgrade")) has_upgrade_ = has_upgrade_ || !value.empty();
-      if (head_.referer.empty() && equals(name, "referer")) head_.referer = value;
+      if (equals_ignoring_case(name, "upgrade")) has_upgrade_ = has_upgrade_ || !value.empty();
+      if (head_.referer.empty() && equals_ignoring_case(name, "referer")) head_.referer = value;
       break;
     case 10:
-      if (equals(name, "connection")) return connection(value);
-      if (head_.user_agent.empty() && equals(name, "user-agent")) head_.user_agent = value;
+      if (equals_ignoring_case(name, "connection")) return connection(value);
+      if (head_.user_agent.empty() && equals_ignoring_case(name, "user-agent"))
+        head_.user_agent = value;
       break;
     case 12:
-      if (head_.request_id.empty() && equals(name, "x-request-id") && value.size() <= 128 &&
-          all_in(kRequestIdBytes, value)) {
+      if (head_.request_id.empty() && equals_ignoring_case(name, "x-request-id") &&
+          value.size() <= 128 && all_in(kRequestIdBytes, value)) {
         head_.request_id = value;
       }
       break;
     case 14:
-      if (equals(name, "content-length")) return content_length(value);
+      if (equals_ignoring_case(name, "content-length")) return content_length(value);
       break;
     case 17:
-      if (equals(name, "transfer-encoding")) return transfer_encoding(value);
+      if (equals_ignoring_case(name, "transfer-encoding")) return transfer_encoding(value);
       break;
     default:
       break;
@@ -175,7 +168,7 @@ HeadFault HeadReader::transfer_encoding(std::string_view value) {
   // RFC 9112, 6.1: a sender of HTTP/1.0 does not know it, so somebody in between meddled.
   if (head_.minor == 0) return bad_request("Transfer-Encoding in HTTP/1.0");
   if (head_.chunked) return bad_request("more than one Transfer-Encoding");
-  if (equals(value, "chunked")) {
+  if (equals_ignoring_case(value, "chunked")) {
     head_.chunked = true;
     return {};
   }
@@ -184,7 +177,7 @@ HeadFault HeadReader::transfer_encoding(std::string_view value) {
   std::size_t chunked = 0;
   bool last_is_chunked = false;
   each_element(value, [&](std::string_view coding) {
-    last_is_chunked = equals(coding, "chunked");
+    last_is_chunked = equals_ignoring_case(coding, "chunked");
     chunked += last_is_chunked ? 1 : 0;
     ++codings;
     return true;
@@ -196,9 +189,9 @@ HeadFault HeadReader::transfer_encoding(std::string_view value) {
 
 HeadFault HeadReader::connection(std::string_view value) {
   const bool valid = each_element(value, [this](std::string_view option) {
-    if (equals(option, "close")) says_close_ = true;
-    if (equals(option, "keep-alive")) says_keep_alive_ = true;
-    if (equals(option, "upgrade")) says_upgrade_ = true;
+    if (equals_ignoring_case(option, "close")) says_close_ = true;
+    if (equals_ignoring_case(option, "keep-alive")) says_keep_alive_ = true;
+    if (equals_ignoring_case(option, "upgrade")) says_upgrade_ = true;
     return all_in(kTokenBytes, option);
   });
   if (!valid) return bad_request("Connection is not a list of tokens");
@@ -208,7 +201,8 @@ HeadFault HeadReader::connection(std::string_view value) {
 HeadFault HeadReader::expect(std::string_view value) {
   // RFC 9110, 10.1.1: to be ignored in HTTP/1.0.
   if (head_.minor == 0) return {};
-  if (!equals(value, "100-continue")) return {417, "an expectation that is not known"};
+  if (!equals_ignoring_case(value, "100-continue"))
+    return {417, "an expectation that is not known"};
   head_.expect_continue = true;
   return {};
 }

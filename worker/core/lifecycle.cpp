@@ -36,7 +36,8 @@ class Stepper {
   void on(const DrainTold& told) { drain(told.reason, told.stop_timeout); }
 
   void on(const CloseListenersTold&) {
-    if (s_.phase != Phase::Draining) return;  // it only ever follows a drain; accepting again must stay possible
+    if (s_.phase != Phase::Draining)
+      return;  // it only ever follows a drain; accepting again must stay possible
     stop_listening({.drain_queue = true, .announce = true});
     finish_if_empty();
   }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "worker/core/ascii.hpp"
 #include "worker/core/head_reader.hpp"
 
 namespace holdfast::worker {
@@ -12,24 +13,18 @@ namespace {
 // Handlers' fields that would contradict the framing or the connection that is decided here.
 enum class Own : std::uint8_t { No, Framing, Connection, Date };
 
-bool equals(std::string_view name, std::string_view lower) {
-  for (std::size_t i = 0; i < lower.size(); ++i) {
-    const char c = name[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) != lower[i]) return false;
-  }
-  return true;
-}
-
 Own own_field(std::string_view name) {
   switch (name.size()) {
     case 4:
-      return equals(name, "date") ? Own::Date : Own::No;
+      return equals_ignoring_case(name, "date") ? Own::Date : Own::No;
     case 10:
-      return equals(name, "connection") || equals(name, "keep-alive") ? Own::Connection : Own::No;
+      return equals_ignoring_case(name, "connection") || equals_ignoring_case(name, "keep-alive")
+                 ? Own::Connection
+                 : Own::No;
     case 14:
-      return equals(name, "content-length") ? Own::Framing : Own::No;
+      return equals_ignoring_case(name, "content-length") ? Own::Framing : Own::No;
     case 17:
-      return equals(name, "transfer-encoding") ? Own::Framing : Own::No;
+      return equals_ignoring_case(name, "transfer-encoding") ? Own::Framing : Own::No;
     default:
       return Own::No;
   }

@@ -7,66 +7,6 @@
 #include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
-namespace {
-
-std::string text_of(std::exception_ptr error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception of an unknown type";
-  }
-}
-
-}  // namespace
-
-void write_hex(char* at, std::uint64_t value) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
-}
-
-// A handler is done, inside its call or later.
-void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
-  if (!exchange.handler_running) return;
-  exchange.handler_running = false;
-  if (exchange.connection == nullptr) {
-    if (!exchange.in_handler_call) drop_orphan(exchange);
-    return;
-  }
-  Connection& connection = *exchange.connection;
-  if (error) {
-    if (exchange.head_sent) {
-      exchange.set_log_field("error", text_of(error));
-      return abort(connection, exchange.completion == Completion::Ok ? Completion::HandlerError
-                                                                     : exchange.completion);
-    }
-    set_error_answer(exchange, error);
-  }
-  if (exchange.in_handler_call) return;  // the caller goes on
-  if (respond(connection) == Step::Next) on_bytes(connection, {});
-}
-
-// REQUIRES: no head was sent.
-void Sessions::set_error_answer(Exchange& exchange, std::exception_ptr error) {
-  exchange.set_log_field("error", text_of(error));
-  switch (exchange.completion) {
-    case Completion::Timeout:
-      return exchange.set_plain_answer(408, "the request took too long\n");
-    case Completion::Rejected:
-      return exchange.set_plain_answer(400, "the request's body is malformed\n");
-    default:
-      exchange.completion = Completion::HandlerError;
-      return exchange.set_plain_answer(500, "internal error\n");
-  }
-}
-
-void Sessions::drop_orphan(Exchange& exchange) {
-  --orphaned_handlers_;
-  release(exchange);
-  announce_if_gone();
-}
-
 Sessions::Step Sessions::respond(Connection& connection) {
   Exchange& exchange = *connection.exchange;
   exchange.stage = Stage::Sending;
@@ -171,13 +111,6 @@ void Sessions::flush_then(Exchange& exchange, ResponseWriter::FlushCallback call
   exchange.flush_callback = std::move(callback);
 }
 
-void Sessions::fail_callbacks(Exchange& exchange) {
-  const auto body = std::exchange(exchange.body_callback, nullptr);
-  const auto flushed = std::exchange(exchange.flush_callback, nullptr);
-  if (body) return body(std::nullopt);
-  if (flushed) flushed(false);
-}
-
 // The response cannot be completed: the client must not take what it has for the whole.
 void Sessions::abort(Connection& connection, Completion why) {
   connection.exchange->completion = why;
@@ -220,67 +153,6 @@ std::string_view Sessions::http_date() {
     append_http_date(date_, second);
   }
   return date_;
-}
-
-std::string& Sessions::request_id(Exchange& exchange) {
-  if (!exchange.request_id.empty()) return exchange.request_id;
-  if (exchange.head_parsed && !exchange.parser.head().request_id.empty()) {
-    exchange.request_id = exchange.parser.head().request_id;
-    return exchange.request_id;
-  }
-  ++id_count_;
-  exchange.request_id = id_text_;
-  write_hex(exchange.request_id.data() + 16, id_count_);
-  return exchange.request_id;
-}
-
-std::string_view Sessions::remote_address(const Exchange& exchange) {
-  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
-                                        : std::string_view{};
-}
-
-// The one place where a request is counted and logged, whichever way it ended.
-void Sessions::log(Exchange& exchange, const Connection& connection) {
-  exchange.logged = true;
-  ++stats_.requests;
-  if (exchange.status >= 500) ++stats_.responses_5xx;
-  if (on_count) on_count();
-  if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
-  if (!log_.enabled()) return;
-  const TimePoint now = Clock::now();
-  const auto wall = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
-  AccessRecord record;
-  record.logged_at = wall;
-  record.start_at = wall - took;
-  record.response_time = took;
-  if (exchange.head_parsed) {
-    const RequestHead& head = exchange.parser.head();
-    record.protocol = head.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
-    record.http_method = head.method;
-    record.url = head.target;
-    record.http_host = head.host;
-    record.http_user_agent = head.user_agent;
-    record.http_referer = head.referer;
-  }
-  record.http_status_code = exchange.status;
-  record.request_size = exchange.request_size;
-  record.response_size = exchange.response_size;
-  record.bytes_received = exchange.bytes_received;
-  record.bytes_sent = exchange.bytes_sent;
-  record.remote_ipaddr = connection.peer.ip(address_text_);
-  record.remote_port = connection.peer.port();
-  record.request_id = request_id(exchange);
-  record.listener = *connection.listener;
-  record.conn_id = {identity_.generation, identity_.worker, connection.number};
-  record.conn_requests = connection.machine.requests;
-  record.pid = pid_;
-  record.worker = identity_.worker;
-  record.generation = identity_.generation;
-  record.draining = draining_;
-  record.completion = exchange.completion;
-  record.fields = exchange.log_fields();
-  log_.write(record);
 }
 
 }  // namespace holdfast::worker

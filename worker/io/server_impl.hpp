@@ -49,6 +49,7 @@ class Server::Impl {
   void on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds);
   void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds);
   void say(const ControlMessage& message);
+  static void report(std::string_view message);  // a line on stderr
   void report_stats_soon();
 
   Options options_;

@@ -1,6 +1,10 @@
 // The HTTP server over accepted connections: reads requests, calls handlers, sends responses, keeps
-// time, drains. It performs what the connection machine decides. http_input.cpp reads,
-// http_output.cpp answers, sessions.cpp keeps the connections. One thread, that of the io_context.
+// time, drains. It performs what the connection machine decides. One thread, that of the
+// io_context.
+//   sessions.cpp       the connections       http_input.cpp     heads, and who answers them
+//   session_drain.cpp  deadlines and drain   body_input.cpp     bodies for streaming handlers
+//   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
+//   request_log.cpp    what is counted       http_output.cpp    responses
 #pragma once
 
 #include <chrono>

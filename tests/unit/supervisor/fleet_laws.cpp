@@ -43,6 +43,7 @@ class Laws {
                      must_be_known(a.worker, "TellCloseListeners");
                      if (!after_.stop) broken("listeners closed without a stop");
                    },
+                   [&](const AskStats& a) { must_be_known(a.worker, "AskStats"); },
                    [&](const TerminateWorker& a) { on_terminate(a); },
                    [&](const KillWorker& a) {
                      must_be_known(a.worker, "KillWorker");

@@ -1,0 +1,130 @@
+#include "supervisor/cli/command_line.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::supervisor {
+namespace {
+
+using namespace std::chrono_literals;
+using Action = CommandLine::Action;
+
+CommandLine parse(std::vector<std::string> arguments) { return parse_command_line(arguments); }
+
+CommandLine run_with(std::vector<std::string> flags) {
+  std::vector<std::string> arguments{"run", "--listen", ":80"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  arguments.insert(arguments.end(), {"--", "service"});
+  return parse(arguments);
+}
+
+TEST(CommandLineTest, DefaultsAreThoseOfTheOptions) {
+  const CommandLine line = run_with({});
+  ASSERT_EQ(line.action, Action::Run) << line.text;
+  EXPECT_EQ(line.options.fleet, FleetPolicy{});
+  EXPECT_EQ(line.options.name, "default");
+  EXPECT_EQ(line.options.access_log, "stdout");
+  EXPECT_EQ(line.options.command, std::vector<std::string>{"service"});
+}
+
+TEST(CommandLineTest, EveryFlagReachesItsOption) {
+  const CommandLine line = run_with({"--name",
+                                     "shop",
+                                     "--listen",
+                                     "admin=unix:/run/a,mode=0600",
+                                     "--workers",
+                                     "3",
+                                     "--ready-timeout",
+                                     "1s",
+                                     "--pause-timeout",
+                                     "2ms",
+                                     "--stop-timeout",
+                                     "3s",
+                                     "--kill-timeout",
+                                     "4s",
+                                     "--syn-wait",
+                                     "5ms",
+                                     "--new-grace",
+                                     "6ms",
+                                     "--idle-grace",
+                                     "7ms",
+                                     "--orphan-timeout",
+                                     "0",
+                                     "--give-up",
+                                     "8",
+                                     "--max-old-generations",
+                                     "9",
+                                     "--access-log",
+                                     "off",
+                                     "--cwd",
+                                     "/srv",
+                                     "--pid-file",
+                                     "/run/x.pid"});
+  ASSERT_EQ(line.action, Action::Run) << line.text;
+  const Options& options = line.options;
+  EXPECT_EQ(options.fleet, (FleetPolicy{3, 1s, 2ms, 3s, 4s, 5ms, 8, 9}));
+  EXPECT_EQ(options.name, "shop");
+  ASSERT_EQ(options.listeners.size(), 2U);
+  EXPECT_EQ(options.listeners[1].name, "admin");
+  EXPECT_EQ(options.new_grace, 6ms);
+  EXPECT_EQ(options.idle_grace, 7ms);
+  EXPECT_EQ(options.orphan_timeout, 0ms);
+  EXPECT_EQ(options.access_log, "off");
+  EXPECT_EQ(options.cwd, "/srv");
+  EXPECT_EQ(options.pid_file, "/run/x.pid");
+}
+
+TEST(CommandLineTest, WhatFollowsTheDashesBelongsToTheService) {
+  const CommandLine line =
+      parse({"run", "--listen", ":80", "--", "service", "--help", "--", "--listen"});
+  ASSERT_EQ(line.action, Action::Run);
+  EXPECT_EQ(line.options.command,
+            (std::vector<std::string>{"service", "--help", "--", "--listen"}));
+}
+
+TEST(CommandLineTest, AutoIsAtLeastOneWorker) {
+  EXPECT_GE(run_with({"--workers", "auto"}).options.fleet.workers, 1U);
+}
+
+class UsageErrorTest : public ::testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(UsageErrorTest, IsOneLineAndExitsWithTwo) {
+  const CommandLine line = parse(GetParam());
+  EXPECT_EQ(line.action, Action::Fail);
+  EXPECT_EQ(line.code, ExitCode::Usage);
+  EXPECT_TRUE(line.text.starts_with("cannot parse the command line: ")) << line.text;
+  EXPECT_EQ(line.text.find('\n'), std::string::npos) << line.text;
+}
+
+INSTANTIATE_TEST_SUITE_P(CommandLine, UsageErrorTest,
+                         ::testing::ValuesIn(std::vector<std::vector<std::string>>{
+                             {},
+                             {"dance"},
+                             {"run"},
+                             {"run", "--listen", ":80"},
+                             {"run", "--listen", ":80", "--"},
+                             {"run", "--", "service"},
+                             {"run", "--listen", "--", "service"},
+                             {"run", "--listen", "example.com:80", "--", "service"},
+                             {"run", "--listen", ":80", "service"},
+                             {"run", "--listen", ":80", "--frob", "--", "service"},
+                             {"run", "--listen", ":80", "--workers", "0", "--", "service"},
+                             {"run", "--listen", ":80", "--workers", "-1", "--", "service"},
+                             {"run", "--listen", ":80", "--workers", "3x", "--", "service"},
+                             {"run", "--listen", ":80", "--ready-timeout", "5", "--", "service"},
+                             {"run", "--listen", ":80", "--name", "../x", "--", "service"},
+                             {"run", "--listen", ":80", "--name", "", "--", "service"},
+                             {"run", "--listen", ":80", "--give-up", "0", "--", "service"}}));
+
+TEST(CommandLineTest, HelpAndVersionArePrinted) {
+  EXPECT_EQ(parse({"--version"}).action, Action::Print);
+  EXPECT_TRUE(parse({"--version"}).text.starts_with("holdfast "));
+  EXPECT_EQ(parse({"--help"}).action, Action::Print);
+  const CommandLine help = parse({"run", "--help"});
+  EXPECT_EQ(help.action, Action::Print);
+  EXPECT_NE(help.text.find("holdfast run [OPTIONS] --listen [NAME=]ADDRESS ... -- COMMAND"),
+            std::string::npos)
+      << help.text;
+}
+
+}  // namespace
+}  // namespace holdfast::supervisor

@@ -1,0 +1,143 @@
+#include "supervisor/io/listener_set.hpp"
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <gtest/gtest.h>
+
+#include "supervisor/io/queue_probe.hpp"
+#include "tests/unit/supervisor/io_fixture.hpp"
+
+namespace holdfast::supervisor {
+namespace {
+
+ListenerSet open(const std::string& spec) {
+  return ListenerSet::open({parse_listener_spec(spec).value()}).value();
+}
+
+std::uint16_t port_of(const ListenerSet& set) {
+  const std::string address = set.infos().at(0).address;
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+// A connect that is under way, or done.
+UniqueFd connect_to(std::uint16_t port) {
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  return client;
+}
+
+bool connected(const UniqueFd& client, Millis within) {
+  if (!wait_writable(client.get(), within)) return false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == 0;
+}
+
+std::string temporary_path(const char* name) {
+  return (std::filesystem::temp_directory_path() /
+          (std::string(name) + "." + std::to_string(::getpid())))
+      .string();
+}
+
+TEST(ListenerSetTest, PortZeroIsReportedAsTheRealOne) {
+  const ListenerSet set = open("api=127.0.0.1:0");
+  EXPECT_EQ(set.infos().at(0).name, "api");
+  EXPECT_NE(port_of(set), 0);
+  EXPECT_TRUE(connected(connect_to(port_of(set)), Millis{1'000}));
+}
+
+TEST(ListenerSetTest, ABusyAddressNamesItsHolder) {
+  const ListenerSet set = open("127.0.0.1:0");
+  const auto again = ListenerSet::open({parse_listener_spec(set.infos().at(0).address).value()});
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().message.find("Address already in use"), std::string::npos);
+  EXPECT_NE(again.error().message.find("held by pid " + std::to_string(::getpid())),
+            std::string::npos)
+      << again.error().message;
+}
+
+TEST(ListenerSetTest, IsAllOrNothing) {
+  const ListenerSet taken = open("127.0.0.1:0");
+  const std::string path = temporary_path("all_or_nothing");
+  const auto both = ListenerSet::open({parse_listener_spec("127.0.0.1:0").value(),
+                                       parse_listener_spec(taken.infos().at(0).address).value()});
+  EXPECT_FALSE(both);
+}
+
+TEST(ListenerSetTest, BehindAClosedDoorTheQueueStaysAndNobodyNewComes) {
+  ListenerSet set = open("127.0.0.1:0");
+  const UniqueFd early = connect_to(port_of(set));
+  ASSERT_TRUE(connected(early, Millis{1'000}));
+  EXPECT_EQ(set.measure().queued, 1U);
+  EXPECT_TRUE(set.close_the_door().empty());
+  const UniqueFd late = connect_to(port_of(set));
+  EXPECT_FALSE(connected(late, Millis{200}));
+  EXPECT_EQ(set.measure().queued, 1U) << "who was inside is still there";
+  EXPECT_EQ(set.measure().half_open, 0U);
+
+  const std::vector<UniqueFd> copies = set.duplicates().value();
+  const UniqueFd accepted(::accept4(copies[0].get(), nullptr, nullptr, SOCK_CLOEXEC));
+  ASSERT_TRUE(accepted);
+  write_fully(early.get(), "hello");
+  char buffer[8] = {};
+  EXPECT_EQ(::read(accepted.get(), buffer, sizeof buffer), 5) << "accepted sockets have no filter";
+  EXPECT_EQ(set.measure().queued, 0U);
+}
+
+TEST(ListenerSetTest, AShutListenerRefusesEvenWhereACopyIsLeft) {
+  ListenerSet set = open("127.0.0.1:0");
+  const std::uint16_t port = port_of(set);
+  const std::vector<UniqueFd> stray = set.duplicates().value();
+  set.shut();
+  const UniqueFd client = connect_to(port);
+  EXPECT_FALSE(connected(client, Millis{1'000}));
+}
+
+TEST(ListenerSetTest, AUnixPathIsUnlinkedWhenTheDoorCloses) {
+  const std::string path = temporary_path("listener");
+  ListenerSet set = open("unix:" + path + ",mode=0600");
+  EXPECT_EQ(std::filesystem::status(path).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  set.close_the_door();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(ListenerSetTest, ASuccessorsUnixPathIsLeftAlone) {
+  const std::string path = temporary_path("successor");
+  ListenerSet first = open("unix:" + path);
+  std::filesystem::remove(path);
+  ListenerSet second = open("unix:" + path);
+  first.shut();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  second.shut();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(QueueProbeTest, CountsAUnixQueueAsSomebodyOrNobody) {
+  const std::string path = temporary_path("queue");
+  ListenerSet set = open("unix:" + path);
+  EXPECT_EQ(set.measure().queued, 0U);
+  UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+            0);
+  EXPECT_EQ(set.measure().queued, 1U);
+  set.shut();
+}
+
+TEST(QueueProbeTest, NoPortsHaveNoHandshakes) { EXPECT_EQ(half_open_connections({}), 0U); }
+
+}  // namespace
+}  // namespace holdfast::supervisor

@@ -1,0 +1,72 @@
+// What is counted and logged of a request, and by which names it is known.
+#include "worker/io/sessions.hpp"
+
+namespace holdfast::worker {
+
+void write_hex(char* at, std::uint64_t value) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
+}
+
+std::string& Sessions::request_id(Exchange& exchange) {
+  if (!exchange.request_id.empty()) return exchange.request_id;
+  if (exchange.head_parsed && !exchange.parser.head().request_id.empty()) {
+    exchange.request_id = exchange.parser.head().request_id;
+    return exchange.request_id;
+  }
+  ++id_count_;
+  exchange.request_id = id_text_;
+  write_hex(exchange.request_id.data() + 16, id_count_);
+  return exchange.request_id;
+}
+
+std::string_view Sessions::remote_address(const Exchange& exchange) {
+  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
+                                        : std::string_view{};
+}
+
+// The one place where a request is counted and logged, whichever way it ended.
+void Sessions::log(Exchange& exchange, const Connection& connection) {
+  exchange.logged = true;
+  ++stats_.requests;
+  if (exchange.status >= 500) ++stats_.responses_5xx;
+  if (on_count) on_count();
+  if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
+  if (!log_.enabled()) return;
+  const TimePoint now = Clock::now();
+  const auto wall = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
+  AccessRecord record;
+  record.logged_at = wall;
+  record.start_at = wall - took;
+  record.response_time = took;
+  if (exchange.head_parsed) {
+    const RequestHead& head = exchange.parser.head();
+    record.protocol = head.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    record.http_method = head.method;
+    record.url = head.target;
+    record.http_host = head.host;
+    record.http_user_agent = head.user_agent;
+    record.http_referer = head.referer;
+  }
+  record.http_status_code = exchange.status;
+  record.request_size = exchange.request_size;
+  record.response_size = exchange.response_size;
+  record.bytes_received = exchange.bytes_received;
+  record.bytes_sent = exchange.bytes_sent;
+  record.remote_ipaddr = connection.peer.ip(address_text_);
+  record.remote_port = connection.peer.port();
+  record.request_id = request_id(exchange);
+  record.listener = *connection.listener;
+  record.conn_id = {identity_.generation, identity_.worker, connection.number};
+  record.conn_requests = connection.machine.requests;
+  record.pid = pid_;
+  record.worker = identity_.worker;
+  record.generation = identity_.generation;
+  record.draining = draining_;
+  record.completion = exchange.completion;
+  record.fields = exchange.log_fields();
+  log_.write(record);
+}
+
+}  // namespace holdfast::worker

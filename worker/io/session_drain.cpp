@@ -1,0 +1,120 @@
+// Deadlines and the drain: who leaves when, and who is cut.
+#include <algorithm>
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+
+#include "worker/io/sessions.hpp"
+
+namespace holdfast::worker {
+
+namespace {
+
+constexpr std::size_t kSweepBatch = 64;  // so that no request waits for the sweep
+constexpr int kCutReads = 16;  // scratch buffers of a request's body that a cut reads over
+
+}  // namespace
+
+void Sessions::schedule(Connection& connection, Millis after) {
+  wheel_.schedule(connection, Clock::now() + after);
+  arm_wheel();
+}
+
+void Sessions::arm_wheel() {
+  const auto wake = wheel_.next_wake();
+  if (!wake || (wheel_armed_ && *wheel_armed_ <= *wake)) return;
+  wheel_armed_ = wake;
+  wheel_timer_.expires_at(*wake);
+  wheel_timer_.async_wait([this](boost::system::error_code failed) {
+    if (failed) return;
+    wheel_armed_.reset();
+    wheel_.advance(Clock::now(),
+                   [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
+    collect();
+    arm_wheel();
+  });
+}
+
+void Sessions::on_timer(Connection& connection) {
+  if (connection.machine.state == ConnState::Active) {
+    time_out_request(connection);
+  } else {
+    feed(connection, ConnEvent::TimedOut);
+  }
+}
+
+void Sessions::time_out_request(Connection& connection) {
+  Exchange& exchange = *connection.exchange;
+  if (exchange.head_sent) return abort(connection, Completion::Timeout);
+  exchange.completion = Completion::Timeout;
+  if (exchange.stage == Stage::Handling) {
+    // The handler waits for a body that does not come. It is told, and what it has not answered by
+    // then is a 408.
+    fail_callbacks(exchange);
+    return;
+  }
+  reject(connection, 408, "the request took too long", Completion::Timeout);
+}
+
+void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
+  new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
+  idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
+  draining_ = true;
+  const bool sweeping = sweep_at_ != nullptr;
+  sweep_at_ = first_;
+  if (!sweeping && first_ != nullptr) sweep();
+  announce_if_gone();
+}
+
+void Sessions::sweep() {
+  for (std::size_t i = 0; i < kSweepBatch && sweep_at_ != nullptr; ++i) {
+    Connection& connection = *sweep_at_;
+    sweep_at_ = connection.next;
+    if (connection.machine.draining) {
+      shorten_grace(connection);
+    } else {
+      feed(connection, ConnEvent::DrainBegan);
+    }
+  }
+  if (sweep_at_ != nullptr) boost::asio::post(io_, [this] { sweep(); });
+}
+
+// A full stop in the middle of a reload's drain: who already waits for its grace waits less.
+void Sessions::shorten_grace(Connection& connection) {
+  const ConnState state = connection.machine.state;
+  if (state != ConnState::New && state != ConnState::Idle) return;
+  const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
+  wheel_.schedule(connection, std::min(connection.deadline(), Clock::now() + grace));
+  arm_wheel();
+}
+
+void Sessions::cut_all() {
+  while (first_ != nullptr) cut(*first_, Completion::Cut);
+  collect();
+}
+
+void Sessions::cut(Connection& connection, Completion why) {
+  const ConnState state = connection.machine.state;
+  if (Exchange* exchange = connection.exchange; exchange != nullptr) {
+    exchange->completion = why;
+    mark_incomplete(connection);
+    if (!exchange->head_sent) {
+      // Nobody will answer it any more: say so, as far as one write goes.
+      exchange->set_plain_answer(503, "the server is stopping\n");
+      exchange->close_after = true;
+      exchange->finish_body();
+      send(connection, *exchange);
+      // Unread bytes would turn our FIN into a RST, which can destroy this answer.
+      ::shutdown(connection.fd.get(), SHUT_WR);
+      for (int i = 0; i<kCutReads&& ::recv(connection.fd.get(), scratch_.data(), scratch_.size(),
+                                           MSG_DONTWAIT)> 0;
+           ++i) {
+      }
+    }
+  }
+  if (state == ConnState::Active || state == ConnState::Hijacked) ++drained_.cut;
+  if (state == ConnState::New || state == ConnState::Idle) ++drained_.closed_idle;
+  feed(connection, ConnEvent::DrainExpired);
+}
+
+}  // namespace holdfast::worker
