@@ -27,7 +27,7 @@ LoadOptions brisk_load(const std::string& address);
 void expect_no_failure(const LoadResult& result);
 // A line for each request that was begun, none twice, none for anything else, all of them JSON.
 void expect_all_logged(const AccessLog& log, const LoadResult& result);
-// TERM, exit 0, nothing cut, nobody left.
+// TERM, exit 0, nothing cut, every drained worker left with 0, nobody left.
 void expect_clean_stop(SupervisorRun& run);
 
 }  // namespace holdfast::testing
