@@ -22,13 +22,13 @@ class ReloadCrossingTest : public ::testing::Test {
   RawClient probe{address};
 
   void SetUp() override { probe.get("/"); }
-  // Returns when the old worker has begun to drain: from then on its responses say close. Without
-  // this a test would often be done before anything could happen to its connection.
+  // Returns when the old worker has been draining for a while: it said close in the response to a
+  // request that took some time. Else a test would often be done before its connection is swept.
   void reload() {
     const Event verdict = run.reload();
     ASSERT_EQ(verdict.name(), "reload_done") << verdict.fields;
     ASSERT_NE(run.worker_pid(2), old_pid);
-    while (!probe.get("/").says_close()) {
+    while (!probe.get("/?duration=300ms").says_close()) {
     }
   }
   // Accepting is first come, first served: once a later connection has its answer, every earlier
