@@ -16,8 +16,6 @@ HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.M)
 EXTERNAL = re.compile(r"[a-z]+:")
 # Without these a page could lose its snippet unnoticed.
 REQUIRED = {"README.md": "worker/examples/hello.cpp", "docs/embedding.md": "worker/examples/hello.cpp"}
-# Pages that are still being written: a link to one may lead nowhere. To be emptied.
-PENDING = {f"docs/{name}.md" for name in ("access_log", "control_protocol", "events", "options", "signals", "states")}
 
 
 def pages():
@@ -61,8 +59,6 @@ def link_faults(page, name, text):
         if ROOT not in goal.parents and goal != ROOT:
             yield f"{name}: {target} leads out of the project"
         elif not goal.exists():
-            if goal.relative_to(ROOT).as_posix() in PENDING:
-                continue
             yield f"{name}: {target} does not exist"
         elif anchor and goal.suffix == ".md" and anchor not in anchors(goal):
             yield f"{name}: {target} has no such heading"

@@ -38,6 +38,7 @@ void Signals::start(boost::asio::io_context& io, std::function<void(ReceivedSign
 
 void Signals::stop() {
   if (watch_ && watch_->is_open()) watch_->release();  // fd_ owns the descriptor
+  watch_.reset();  // before the io_context goes, which this object outlives
 }
 
 void Signals::wait() {

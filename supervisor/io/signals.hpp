@@ -22,8 +22,8 @@ const char* signal_name(int number);
 
 class Signals {
  public:
-  // Blocks the signals of design 2.2, ignores PIPE. The first thing that main does, while there is
-  // one thread.
+  // Blocks the signals of docs/signals.md, ignores PIPE. The first thing that main does, while
+  // there is one thread.
   static Result<Signals> block();
 
   // From now on each signal comes to `on_signal`, on the thread of the io_context.

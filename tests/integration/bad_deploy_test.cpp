@@ -19,11 +19,10 @@ class BadDeployTest : public ::testing::Test {
   void SetUp() override {
     releases.add_good("good");
     releases.flip("good");
-    run = std::make_unique<SupervisorRun>(
-        SupervisorOptions{.flags = {"--ready-timeout", "2s", "--stop-timeout", "3s", "--kill-timeout", "500ms"},
-                          .command = {releases.command()},
-                          .workers = "2",
-                          .probation = "500ms"});
+    run = std::make_unique<SupervisorRun>(SupervisorOptions{
+        .flags = {"--ready-timeout", "2s", "--stop-timeout", "3s", "--kill-timeout", "500ms"},
+        .command = {releases.command()},
+        .workers = "2"});
     run->wait_ready();
     LoadOptions options = mixed_load(run->address());
     load = std::make_unique<LoadClient>(options);
@@ -143,29 +142,6 @@ TEST_F(BadDeployTest, ThatIsNoProgram) {
 TEST_F(BadDeployTest, WhoseInterpreterIsMissing) {
   files.write("bad/worker", "#!/nonexistent/interpreter\n", true);
   deploy_bad();
-}
-
-TEST_F(BadDeployTest, ThatCrashesInProbation) {
-  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
-  // Connections that it accepted itself may be lost, and no others.
-  expect_no_failed_request = false;
-  releases.add("bad", "exec \"$DEMO\" --crash-after 150ms");
-  RawClient bystander(run->address());
-  const pid_t old_pid = bystander.get("/").pid();
-  deploy_bad();
-  EXPECT_GE(run->count("rolled_back"), 1u);
-  const Response response = bystander.get("/");
-  EXPECT_EQ(response.pid(), old_pid);
-  EXPECT_FALSE(response.says_close()) << "the old generation goes on as if nothing had been";
-}
-
-TEST_F(BadDeployTest, ThatAnswersWithErrorsInProbation) {
-  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
-  expect_no_failed_request = false;
-  releases.add("bad", "exec \"$DEMO\" --answer-500-after 0ms");
-  deploy_bad();
-  EXPECT_EQ(run->count("rolled_back"), 1u);
-  EXPECT_EQ(RawClient(run->address()).get("/").generation(), 1);
 }
 
 TEST_F(BadDeployTest, ThatIsReplacedByAGoodOneWhileItHangs) {

@@ -77,17 +77,6 @@ TEST_F(StopPhasesTest, WhileTheCandidateHangsBeforeItSaysAnything) {
   stop_now();
 }
 
-TEST_F(StopPhasesTest, InProbation) {
-  if (!run_knows("--probation")) GTEST_SKIP() << "no probation in this build";
-  start({.workers = "2", .probation = "600s"});
-  run->signal(SIGHUP);
-  wait_of("worker_ready", 2);
-  // Paused or not yet: both generations have connections of their own now, or will in a moment.
-  const auto seen = load->requests_done();
-  ASSERT_TRUE(load->wait_for_requests(seen + 200));
-  stop_now();
-}
-
 TEST_F(StopPhasesTest, AtTheVeryMomentOfReady) {
   for (int i = 0; i < 5; ++i) {
     start({.workers = "2"});

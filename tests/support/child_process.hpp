@@ -22,7 +22,7 @@ namespace holdfast::testing {
 // How long a test waits for what must come. Generous: it strikes only when a promise is broken.
 inline constexpr Millis kCap{30'000};
 
-// Where the design gives a number, a slower build (a sanitizer's) gets `bound` times a factor.
+// Where a bound in time is tested, a slower build (a sanitizer's) gets `bound` times a factor.
 // HOLDFAST_TEST_TIME_SCALE multiplies it once more, for a crowded machine.
 Millis scaled(Millis bound);
 

@@ -35,10 +35,6 @@ std::vector<std::string> command_line(const SupervisorOptions& options, const st
         std::string("--access-log"), access_log, std::string("--workers"), options.workers}) {
     argv.push_back(part);
   }
-  if (run_knows("--probation")) {
-    argv.emplace_back("--probation");
-    argv.push_back(options.probation);
-  }
   for (const std::string& listen : options.listen) {
     argv.emplace_back("--listen");
     argv.push_back(listen);
@@ -54,11 +50,6 @@ std::vector<std::string> command_line(const SupervisorOptions& options, const st
 
 std::string holdfast_path() { return HOLDFAST_PATH; }
 std::string demo_path() { return HOLDFAST_DEMO_PATH; }
-
-bool run_knows(const std::string& flag) {
-  static const std::string help = run_command({holdfast_path(), "run", "--help"}).out;
-  return help.find(flag) != std::string::npos;
-}
 
 SupervisorRun::SupervisorRun(SupervisorOptions options)
     : name_(unique_name()),

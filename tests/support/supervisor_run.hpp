@@ -21,7 +21,6 @@ struct SupervisorOptions {
   std::vector<std::string> flags = {};    // beside --name, --listen, --access-log, --workers
   std::vector<std::string> command = {};  // empty: the demo worker
   std::string workers = "1";
-  std::string probation = "20ms";  // the default of a second would make many reloads slow
   std::map<std::string, std::string> environment = {};
   std::string access_log = {};  // empty: a file of the run's own
   std::string cwd = {};
@@ -91,8 +90,6 @@ class SupervisorRun {
 // Paths of the programs of this build.
 std::string holdfast_path();
 std::string demo_path();
-// Whether `holdfast run --help` knows the flag.
-bool run_knows(const std::string& flag);
 
 // A `current` link to one of several releases, each a folder with an executable `worker`.
 class Releases {
