@@ -13,7 +13,8 @@ template <typename Tag>
 struct Id {
   std::uint64_t value = 0;
 
-  constexpr auto operator<=>(const Id&) const = default;
+  constexpr auto operator<=>(const Id&) const =
+      default;  // NOLINT(modernize-use-nullptr): its own 0
   constexpr Id next() const noexcept { return {value + 1}; }
   friend std::ostream& operator<<(std::ostream& out, Id id) { return out << id.value; }
 };

@@ -60,7 +60,8 @@ TEST(CrashTest, AKilledWorkerCostsOnlyItsOwnConnections) {
   EXPECT_LE(total.failed(), open) << "more requests failed than it can have held";
   expect_clean_stop(run);
   const AccessLog log = run.log();
-  EXPECT_TRUE(log.bad().empty()) << log.bad()[0];
+  // The kernel may stop in the middle of the killed worker's write(2): one line without its end.
+  EXPECT_LE(log.bad().size(), 1u) << log.bad()[1];
   EXPECT_TRUE(log.duplicates().empty());
   std::printf("kill -9: back after %ld ms, %lu of %lu requests failed\n", gap.count(),
               total.failed(), total.begun);

@@ -104,7 +104,7 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
         {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
   append_response_head(out, {.status = status,
-                             .date = sessions_.http_date(),
+                             .date = sessions_.http_date(*this),
                              .fields = header_views_,
                              .framing = how,
                              .content_length = length,

@@ -22,7 +22,7 @@ Exchange& Sessions::begin_exchange(Connection& connection) {
     connection.exchange->connection = &connection;
   }
   Exchange& exchange = *connection.exchange;
-  exchange.started = Clock::now();
+  exchange.started = now();
   feed(connection, ConnEvent::BytesArrived);
   return exchange;
 }
@@ -33,7 +33,7 @@ void Sessions::detach_exchange(Connection& connection) {
   if (!exchange.logged && !shutting_down_) {
     if (exchange.completion == Completion::Ok) exchange.completion = Completion::ClientAborted;
     if (!exchange.head_sent) exchange.status = exchange.completion == Completion::Cut ? 503 : 499;
-    log(exchange, connection);
+    log(exchange, connection, now());
   }
   connection.exchange = nullptr;
   exchange.connection = nullptr;

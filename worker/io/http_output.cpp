@@ -31,13 +31,14 @@ Sessions::Step Sessions::respond(Connection& connection) {
 
 Sessions::Step Sessions::finish_request(Connection& connection) {
   Exchange& exchange = *connection.exchange;
-  log(exchange, connection);
+  const TimePoint done_at = now();
+  log(exchange, connection, done_at);
   const bool reuse = !exchange.close_after;
   exchange.reset_request();
   if (reuse) {
     feed(connection, ConnEvent::ResponseReusable);
     if (!connection.machine.draining) {
-      wheel_.schedule(connection, Clock::now() + options_.keep_alive_timeout);
+      wheel_.schedule(connection, done_at + options_.keep_alive_timeout);
       arm_wheel();
     }
     return Step::Next;
@@ -145,14 +146,9 @@ bool Sessions::next_request_is_here(const Exchange& exchange) const {
   return ::recv(exchange.connection->fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-std::string_view Sessions::http_date() {
-  const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  if (second != date_second_) {
-    date_second_ = second;
-    date_.clear();
-    append_http_date(date_, second);
-  }
-  return date_;
+std::string_view Sessions::http_date(const Exchange& exchange) {
+  // A streaming handler begins its response whenever it likes; otherwise bytes came just now.
+  return wall_.http_date(exchange.stage == Stage::Handling ? now() : last_seen_);
 }
 
 }  // namespace holdfast::worker

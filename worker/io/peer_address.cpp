@@ -32,8 +32,14 @@ PeerAddress PeerAddress::from(const sockaddr_storage& address) {
 
 std::string_view PeerAddress::ip(Text& text) const {
   if (family_ == Family::Unix) return "unix:";
-  return ::inet_ntop(family_ == Family::V4 ? AF_INET : AF_INET6, bytes_.data(), text.data(),
-                     text.size());
+  if (family_ == Family::V6) return ::inet_ntop(AF_INET6, bytes_.data(), text.data(), text.size());
+  // Every request asks, and inet_ntop formats through printf: a tenth of its instructions.
+  char* at = text.data();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i != 0) *at++ = '.';
+    at = std::to_chars(at, text.data() + text.size(), unsigned{bytes_[i]}).ptr;
+  }
+  return {text.data(), static_cast<std::size_t>(at - text.data())};
 }
 
 }  // namespace holdfast::worker

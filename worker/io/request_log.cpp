@@ -26,15 +26,14 @@ std::string_view Sessions::remote_address(const Exchange& exchange) {
 }
 
 // The one place where a request is counted and logged, whichever way it ended.
-void Sessions::log(Exchange& exchange, const Connection& connection) {
+void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint now) {
   exchange.logged = true;
   ++stats_.requests;
   if (exchange.status >= 500) ++stats_.responses_5xx;
   if (on_count) on_count();
   if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
   if (!log_.enabled()) return;
-  const TimePoint now = Clock::now();
-  const auto wall = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const WallTime wall = wall_.at(now);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
   AccessRecord record;
   record.logged_at = wall;

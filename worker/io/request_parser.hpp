@@ -23,7 +23,8 @@ struct ParsedField {
 // Refers to a callable taking a std::string_view; valid for the call it is passed to.
 class BodySink {
  public:
-  template <typename F>
+  // The constraint keeps copies apart.
+  template <typename F>  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload)
   requires(!std::is_same_v<std::remove_cvref_t<F>, BodySink>) BodySink(F&& callable)
       : target_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
         call_([](void* target, std::string_view piece) {

@@ -16,7 +16,7 @@ constexpr int kCutReads = 16;  // scratch buffers of a request's body that a cut
 }  // namespace
 
 void Sessions::schedule(Connection& connection, Millis after) {
-  wheel_.schedule(connection, Clock::now() + after);
+  wheel_.schedule(connection, now() + after);
   arm_wheel();
 }
 
@@ -28,8 +28,7 @@ void Sessions::arm_wheel() {
   wheel_timer_.async_wait([this](boost::system::error_code failed) {
     if (failed) return;
     wheel_armed_.reset();
-    wheel_.advance(Clock::now(),
-                   [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
+    wheel_.advance(now(), [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
     collect();
     arm_wheel();
   });
@@ -84,7 +83,7 @@ void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
   const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
-  wheel_.schedule(connection, std::min(connection.deadline(), Clock::now() + grace));
+  wheel_.schedule(connection, std::min(connection.deadline(), now() + grace));
   arm_wheel();
 }
 

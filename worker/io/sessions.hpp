@@ -23,6 +23,7 @@
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
 #include "worker/io/poller.hpp"
+#include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
 
@@ -69,7 +70,7 @@ class Sessions {
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
-  std::string_view http_date();
+  std::string_view http_date(const Exchange& exchange);
   std::string& request_id(Exchange& exchange);
   std::string_view remote_address(const Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
@@ -78,6 +79,8 @@ class Sessions {
   void on_poll(Connection& connection, std::uint32_t events);
 
  private:
+  TimePoint now() { return last_seen_ = Clock::now(); }
+
   enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
   enum class SendResult { Complete, Blocked, Failed };
   struct Input {
@@ -135,7 +138,7 @@ class Sessions {
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
   void mark_incomplete(Connection& connection);
-  void log(Exchange& exchange, const Connection& connection);
+  void log(Exchange& exchange, const Connection& connection, TimePoint now);
 
   boost::asio::io_context& io_;
   const Options& options_;
@@ -168,9 +171,9 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  std::string date_;
-  std::chrono::sys_seconds date_second_{};
-  std::string id_text_;  // of this worker's request ids: 16 random digits, then 16 that count
+  WallClock wall_;
+  TimePoint last_seen_{};  // what now() said last
+  std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;
   PeerAddress::Text address_text_{};
   std::vector<char> scratch_;

@@ -1,0 +1,29 @@
+// Wall time out of monotonic instants, without reading a clock for each: a request reads the
+// monotonic clock twice and nothing else. A clock that is set is followed within kFollow. One
+// thread.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "shared/core/json_line.hpp"
+#include "shared/core/time.hpp"
+
+namespace holdfast::worker {
+
+class WallClock {
+ public:
+  static constexpr Millis kFollow{100};
+
+  WallTime at(TimePoint now);
+  std::string_view http_date(TimePoint now);  // valid until the next call
+
+ private:
+  TimePoint read_at_{};
+  std::chrono::microseconds offset_{};  // from the monotonic clock to the wall's
+  std::chrono::sys_seconds date_second_{};
+  std::string date_;
+};
+
+}  // namespace holdfast::worker
