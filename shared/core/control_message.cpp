@@ -19,67 +19,6 @@ constexpr std::array kReasons{
     std::pair{DrainReason::Rollback, "rollback"}, std::pair{DrainReason::Orphaned, "orphaned"},
     std::pair{DrainReason::Operator, "operator"}};
 
-constexpr std::int64_t kMaxMillis = 10'000LL * 3'600'000LL;
-
-// Thrown inside decode() only; it never leaves this file.
-struct BadField {
-  std::string cause;
-};
-
-std::uint64_t number(const Json& object, const char* key, std::uint64_t fallback = 0,
-                     std::uint64_t max = std::numeric_limits<std::int64_t>::max()) {
-  const auto found = object.find(key);
-  if (found == object.end()) return fallback;
-  if (!found->is_number_integer() || (found->is_number_integer() && !found->is_number_unsigned())) {
-    throw BadField{std::string(key) + " must be a number from 0"};
-  }
-  const auto value = found->get<std::uint64_t>();
-  if (value > max) throw BadField{std::string(key) + " is too large"};
-  return value;
-}
-
-std::string text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return {};
-  if (!found->is_string()) throw BadField{std::string(key) + " must be a string"};
-  return found->get<std::string>();
-}
-
-std::vector<std::string> texts(const Json& object, const char* key) {
-  std::vector<std::string> values;
-  const auto found = object.find(key);
-  if (found == object.end()) return values;
-  if (!found->is_array() || found->size() > kMaxControlFds)
-    throw BadField{std::string(key) + " must be an array"};
-  for (const Json& item : *found) {
-    if (!item.is_string()) throw BadField{std::string(key) + " must hold strings"};
-    values.push_back(item.get<std::string>());
-  }
-  return values;
-}
-
-std::optional<Millis> millis(const Json& object, const char* key) {
-  if (!object.contains(key)) return std::nullopt;
-  return Millis{static_cast<std::int64_t>(number(object, key, 0, kMaxMillis))};
-}
-
-DrainReason reason(const Json& object) {
-  const std::string name = text(object, "reason");
-  for (const auto& [value, known] : kReasons) {
-    if (name == known) return value;
-  }
-  throw BadField{"reason '" + name + "' is unknown"};
-}
-
-ProtocolRange protocol_range(const Json& object) {
-  const auto found = object.find("protocol");
-  if (found == object.end() || !found->is_object()) throw BadField{"protocol must be an object"};
-  const ProtocolRange range{static_cast<int>(number(*found, "min", 1, 1'000'000)),
-                            static_cast<int>(number(*found, "max", 1, 1'000'000))};
-  if (range.min > range.max) throw BadField{"protocol.min is above protocol.max"};
-  return range;
-}
-
 void put(Json& object, const char* key, const std::optional<Millis>& value) {
   if (value) object[key] = value->count();
 }
@@ -92,78 +31,6 @@ Json options_json(const WorkerOptions& options) {
   put(object, "idle_grace_ms", options.idle_grace);
   put(object, "orphan_timeout_ms", options.orphan_timeout);
   return object;
-}
-
-WorkerOptions read_options(const Json& message) {
-  const auto found = message.find("options");
-  if (found == message.end()) return {};
-  if (!found->is_object()) throw BadField{"options must be an object"};
-  return {millis(*found, "stop_timeout_ms"), millis(*found, "kill_timeout_ms"),
-          millis(*found, "new_grace_ms"), millis(*found, "idle_grace_ms"),
-          millis(*found, "orphan_timeout_ms")};
-}
-
-Welcome read_welcome(const Json& object) {
-  Welcome welcome;
-  welcome.protocol = static_cast<int>(number(object, "protocol", 1, 1'000'000));
-  welcome.generation = {number(object, "generation")};
-  welcome.worker = {number(object, "worker")};
-  if (const auto found = object.find("listeners"); found != object.end()) {
-    if (!found->is_array()) throw BadField{"listeners must be an array"};
-    for (const Json& item : *found) {
-      if (!item.is_object()) throw BadField{"listeners must hold objects"};
-      welcome.listeners.push_back({text(item, "name"), text(item, "address")});
-    }
-  }
-  welcome.fds = texts(object, "fds");
-  if (welcome.listeners.size() + welcome.fds.size() > kMaxControlFds)
-    throw BadField{"too many descriptors"};
-  welcome.options = read_options(object);
-  return welcome;
-}
-
-Drain read_drain(const Json& object) {
-  Drain drain{reason(object), millis(object, "stop_timeout_ms").value_or(Millis{60'000}),
-              IdlePolicy::Close};
-  // A policy that this build does not know falls back to the one that every worker can do.
-  text(object, "idle");
-  return drain;
-}
-
-ControlMessage read(const std::string& type, const Json& object) {
-  if (type == "hello") {
-    return Hello{protocol_range(object),
-                 static_cast<int>(number(object, "pid", 0, std::numeric_limits<int>::max())),
-                 text(object, "library"), texts(object, "features")};
-  }
-  if (type == "ready") return Ready{};
-  if (type == "accepting") return Accepting{};
-  if (type == "paused") return Paused{};
-  if (type == "draining") return Draining{reason(object)};
-  if (type == "listeners_closed") return ListenersClosed{};
-  if (type == "pong") return Pong{};
-  if (type == "stats") {
-    return Stats{number(object, "connections"), number(object, "idle"), number(object, "in_flight"),
-                 number(object, "requests"), number(object, "responses_5xx")};
-  }
-  if (type == "drained") {
-    return Drained{number(object, "served"), number(object, "handed_off"),
-                   number(object, "closed_idle"), number(object, "cut"),
-                   number(object, "log_lines_lost")};
-  }
-  if (type == "welcome") return read_welcome(object);
-  if (type == "accept") return Accept{};
-  if (type == "pause") return Pause{};
-  if (type == "drain") return read_drain(object);
-  if (type == "close_listeners") return CloseListeners{};
-  if (type == "reopen_logs") return ReopenLogs{texts(object, "fds")};
-  if (type == "ping") return Ping{};
-  if (type == "stats?") return StatsRequest{};
-  if (const auto required = object.find("required");
-      required != object.end() && *required == true) {
-    throw BadField{"required type '" + type + "' is unknown"};
-  }
-  return Unknown{type};
 }
 
 Json fields(const ControlMessage& message) {
@@ -257,22 +124,6 @@ std::string_view type_name(const ControlMessage& message) {
 
 std::string encode(const ControlMessage& message) {
   return fields(message).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Result<ControlMessage> decode(std::string_view datagram) {
-  if (datagram.size() > kMaxControlMessage)
-    return plain_error("read control message", "it is over 32 KiB");
-  const Json object = Json::parse(datagram, nullptr, /*allow_exceptions=*/false);
-  if (object.is_discarded() || !object.is_object()) {
-    return plain_error("read control message", "it is not a JSON object");
-  }
-  try {
-    const std::string type = text(object, "type");
-    if (type.empty()) throw BadField{"it has no type"};
-    return read(type, object);
-  } catch (const BadField& bad) {
-    return plain_error("read control message", bad.cause);
-  }
 }
 
 std::size_t expected_fds(const ControlMessage& message) {

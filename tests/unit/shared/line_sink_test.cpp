@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string>
 #include <sys/resource.h>
@@ -180,12 +181,11 @@ TEST(LineSinkTest, LinesOfTwoWritersNeverMix) {
   std::thread two(writer, std::move(second), 'b');
   std::string text;
   std::size_t count = 0;
-  for (int idle = 0; idle < 2000 && count < 2 * kLines; ++idle) {
+  pollfd readable{pipe.read_end.get(), POLLIN, 0};
+  while (count<2 * kLines&& ::poll(&readable, 1, 20'000)> 0) {
     const std::string more = read_all(pipe.read_end.get());
     count += static_cast<std::size_t>(std::count(more.begin(), more.end(), '\n'));
     text += more;
-    if (more.empty()) std::this_thread::sleep_for(Millis{1});
-    if (!more.empty()) idle = 0;
   }
   one.join();
   two.join();
@@ -285,12 +285,12 @@ TEST(LineSinkTest, ASignalDoesNotEndTheLastFlushEarly) {
     EXPECT_EQ(sink.flush_for(Millis{20'000}), 0U);
     done = true;
   });
-  for (int i = 0; i < 20; ++i) {
-    std::this_thread::sleep_for(Millis{2});
-    if (!done) ::pthread_kill(writer.native_handle(), SIGUSR1);
-  }
+  // A pipe of one page makes the flush wait again and again; it is struck all the while.
   std::string text;
-  while (!done) text += read_all(pipe.read_end.get());
+  while (!done) {
+    ::pthread_kill(writer.native_handle(), SIGUSR1);
+    text += read_all(pipe.read_end.get());
+  }
   writer.join();
   text += read_all(pipe.read_end.get());
   EXPECT_EQ(lines_of(text).size(), 200U);
