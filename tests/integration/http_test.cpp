@@ -150,6 +150,15 @@ TEST_F(HttpTest, LongValuesAreCutAndMarked) {
   EXPECT_NE(std::find(cut.begin(), cut.end(), "http_user_agent"), cut.end());
 }
 
+TEST_F(HttpTest, DefaultHeadersAreOnTheServersOwnAnswersToo) {
+  EXPECT_EQ(RawClient(address).get("/error").generation(), 1);
+  RawClient client(address);
+  client.send("no request\r\n\r\n");
+  const Response refused = client.read_response();
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.generation(), 1);
+}
+
 TEST_F(HttpTest, ManyPipelinedRequestsAreAnsweredInOrder) {
   RawClient client(address);
   std::string all;

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     return routes.choose(request);
   });
   server.on_accepting([&] {
-    routes.start_faults();
+    routes.start();
     if (server.worker() == 0)
       std::cerr << "holdfast-demo: listening on " << server.addresses().front() << std::endl;
   });

@@ -52,9 +52,11 @@ Routes::Routes(worker::Server& server, const DemoOptions& options)
       crash_(worker::io_context(server)),
       fail_(worker::io_context(server)) {}
 
-void Routes::start_faults() {
+void Routes::start() {
   generation_text_ = std::to_string(server_.generation());
   pid_text_ = std::to_string(::getpid());
+  server_.default_header("X-Generation", generation_text_);
+  server_.default_header("X-Worker", pid_text_);
   if (options_.crash_after.count() >= 0) {
     crash_.expires_after(options_.crash_after);
     crash_.async_wait([](boost::system::error_code failed) {
@@ -74,13 +76,7 @@ const worker::Handler& Routes::choose(const Request& request) const {
   return plain_;
 }
 
-void Routes::mark(ResponseWriter& response) {
-  response.header("X-Generation", generation_text_);
-  response.header("X-Worker", pid_text_);
-}
-
 void Routes::answer(const Request& request, ResponseWriter& response) {
-  mark(response);
   const std::string_view path = request.path();
   if (failing_) {
     response.status(500);
@@ -120,14 +116,12 @@ Routes::Awaitable Routes::answer_later(const Request& request, ResponseWriter& r
     if (n == 0) break;
     body.append(piece.data(), n);
     if (body.size() > options_.server.max_body) {
-      mark(response);
       response.status(413);
       co_return;
     }
   }
   co_await wait(duration_parameter(request, "duration"));
   if (request.path() == "/echo" && !failing_) {
-    mark(response);
     response.write(body);
     co_return;
   }
@@ -141,7 +135,6 @@ Routes::Awaitable Routes::stream(const Request& request, ResponseWriter& respons
   std::from_chars(text.data(), text.data() + text.size(), chunks);
   chunks = std::min<std::size_t>(chunks, 1'000'000);
   const auto interval = duration_parameter(request, "interval");
-  mark(response);
   response.header("Content-Type", "text/plain");
   for (std::size_t i = 0; i < chunks; ++i) {
     if (i != 0) co_await wait(interval);
@@ -159,7 +152,6 @@ Routes::Awaitable Routes::upload(const Request& request, ResponseWriter& respons
     if (n == 0) break;
     bytes += n;
   }
-  mark(response);
   response.header("Content-Type", "application/json");
   response.write("{\"bytes\":" + std::to_string(bytes) + "}\n");
 }

@@ -18,14 +18,14 @@ class Routes {
 
   const worker::Handler& choose(const worker::Request& request) const;
 
-  // Begins to count towards --crash-after and --answer-500-after.
-  void start_faults();
+  // The server accepts: it knows who it is, and time counts towards --crash-after and
+  // --answer-500-after.
+  void start();
 
  private:
   using Awaitable = boost::asio::awaitable<void>;
 
   void answer(const worker::Request& request, worker::ResponseWriter& response);
-  void mark(worker::ResponseWriter& response);
   Awaitable answer_later(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable stream(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable upload(const worker::Request& request, worker::ResponseWriter& response);

@@ -70,14 +70,18 @@ void Exchange::push(std::vector<Span>& spans, std::string_view key, std::string_
                    static_cast<std::uint32_t>(value.size())});
 }
 
-void Exchange::set_header(std::string_view name, std::string_view value) {
-  if (head_sent) throw std::logic_error("the response's head is already sent");
+void check_header(std::string_view name, std::string_view value) {
   if (!valid_field_name(name) || !valid_field_value(value))
     throw std::invalid_argument("not a header field");
   for (const std::string_view ours : {"content-length", "transfer-encoding", "connection"}) {
     if (equals_ignoring_case(name, ours))
       throw std::invalid_argument("framing is the server's business");
   }
+}
+
+void Exchange::set_header(std::string_view name, std::string_view value) {
+  if (head_sent) throw std::logic_error("the response's head is already sent");
+  check_header(name, value);
   push(fields_, name, value);
 }
 
@@ -97,7 +101,8 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
     close_after = true;
   const ConnectionHeader connection_field = connection_header(minor, client_keeps, close_after);
   if (connection_field == ConnectionHeader::Close) close_after = true;
-  header_views_.clear();
+  const std::span<const HeaderField> always = sessions_.default_headers();
+  header_views_.assign(always.begin(), always.end());
   const std::string_view texts = texts_;
   for (const Span& at : fields_) {
     header_views_.push_back(

@@ -29,6 +29,9 @@ enum class Stage : std::uint8_t {
   Sending,   // the handler is done; the kernel does not take the rest yet
 };
 
+// Throws std::invalid_argument where the field could break the framing of a response.
+void check_header(std::string_view name, std::string_view value);
+
 class Exchange {
  public:
   explicit Exchange(Sessions& sessions) : sessions_(sessions), request_(*this), response_(*this) {}

@@ -183,6 +183,9 @@ Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options
 Server::~Server() = default;
 void Server::handle(Handler handler) { impl_->handle(std::move(handler)); }
 void Server::select(Selector selector) { impl_->select(std::move(selector)); }
+void Server::default_header(std::string name, std::string value) {
+  impl_->default_header(std::move(name), std::move(value));
+}
 void Server::on_accepting(std::function<void()> hook) { impl_->on_accepting(std::move(hook)); }
 int Server::run() { return impl_->run(); }
 std::uint64_t Server::generation() const { return impl_->identity().generation; }

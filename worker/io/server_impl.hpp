@@ -29,6 +29,9 @@ class Server::Impl {
   void select(Selector selector) { selector_ = std::move(selector); }
   void handle(Handler handler);
   void on_accepting(std::function<void()> hook) { accepting_hook_ = std::move(hook); }
+  void default_header(std::string name, std::string value) {
+    sessions_.set_default_header(std::move(name), std::move(value));
+  }
   int run();
 
   boost::asio::io_context& io() { return io_; }

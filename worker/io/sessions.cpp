@@ -9,6 +9,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "worker/core/ascii.hpp"
+
 namespace holdfast::worker {
 namespace {
 
@@ -41,6 +43,15 @@ Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Se
 Sessions::~Sessions() {
   shutting_down_ = true;
   while (first_ != nullptr) close(*first_);
+}
+
+void Sessions::set_default_header(std::string name, std::string value) {
+  check_header(name, value);
+  const auto same = [&](const auto& field) { return equals_ignoring_case(field.first, name); };
+  std::erase_if(default_headers_, same);
+  default_headers_.emplace_back(std::move(name), std::move(value));
+  default_views_.clear();
+  for (const auto& [key, text] : default_headers_) default_views_.push_back({key, text});
 }
 
 // Connections and their machine

@@ -44,6 +44,9 @@ class Sessions {
   void set_identity(Identity identity) { identity_ = identity; }
   Identity identity() const { return identity_; }
 
+  void set_default_header(std::string name, std::string value);
+  std::span<const HeaderField> default_headers() const { return default_views_; }
+
   void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
@@ -150,6 +153,8 @@ class Sessions {
   boost::asio::steady_timer wheel_timer_;
   std::optional<TimePoint> wheel_armed_;
   HeadLimits head_limits_;
+  std::vector<std::pair<std::string, std::string>> default_headers_;
+  std::vector<HeaderField> default_views_;  // of the above
   Identity identity_;
   std::uint64_t pid_;
 

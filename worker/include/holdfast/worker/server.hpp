@@ -30,6 +30,10 @@ class Server {
   void handle(Handler handler);
   void select(Selector selector);
 
+  // On every response from now on, the server's own 4xx and 5xx included. Throws as
+  // ResponseWriter::header does. The same name again replaces the value.
+  void default_header(std::string name, std::string value);
+
   // Called once, when the server has begun to accept.
   void on_accepting(std::function<void()> hook);
 
