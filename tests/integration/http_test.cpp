@@ -55,6 +55,19 @@ TEST_F(HttpTest, AClientThatLeavesWithinItsResponseIsOneLine) {
   EXPECT_EQ(line.value("completion", ""), "client_aborted") << line;
 }
 
+// A close with unread bytes, or before the client's last ones come, is a reset, which can overtake
+// the answer (RFC 9112, 9.6).
+TEST_F(HttpTest, ARejectedUploadIsReadOnUntilTheClientHasItsAnswer) {
+  RawClient client(address);
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n");
+  const std::string piece(10'000, 'x');
+  for (int i = 0; i < 50; ++i) client.send(piece);
+  EXPECT_EQ(client.read_response().status, 413);
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  client.send(piece);  // even now: it is dropped, and nothing is reset
+  EXPECT_EQ(stop_and_take_line().value("http_status_code", 0), 413);
+}
+
 TEST_F(HttpTest, AConnectionWithoutAByteHasNoLine) {
   { const RawClient silent(address); }
   expect_bystander_served();
