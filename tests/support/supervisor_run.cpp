@@ -151,6 +151,8 @@ ExitStatus SupervisorRun::stop() {
 ExitStatus SupervisorRun::wait_exit(Millis cap) {
   const auto status = process_->wait_exit(cap);
   if (!status) throw std::runtime_error("the supervisor did not end; stderr:\n" + events_->dump());
+  // Its last lines may still be on their way to us. A killed one leaves workers that hold the pipe.
+  if (status->signal == 0) events_->wait_end(Millis(5'000));
   return *status;
 }
 

@@ -72,6 +72,7 @@ class SupervisorRun {
 
   // TERM (unless it was sent) and the exit status; throws when it does not end.
   ExitStatus stop();
+  // After it every event is there, unless a signal ended the supervisor.
   ExitStatus wait_exit(Millis cap = kCap);
 
   // What is left of a run that has ended: living processes, workers whose exit was not reported.
