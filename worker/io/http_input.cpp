@@ -67,7 +67,7 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   }
   Exchange& exchange = *connection.exchange;
   if (exchange.stage == Stage::Body) return collect_body(connection, rest);
-  const HeadScan scan = scan_head(rest, exchange.scan_resume, head_limits_);
+  const HeadScan scan = exchange.parser.scan(rest, exchange.scan_resume, head_limits_);
   switch (scan.verdict) {
     case HeadScan::Verdict::NeedMore:
       wheel_.schedule(connection, exchange.started + options_.header_timeout);
@@ -83,9 +83,6 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   exchange.bytes_received = scan.skip + scan.size;
   exchange.scan_resume = 0;
   rest.remove_prefix(scan.skip + scan.size);
-  if (const int status = exchange.parser.parse_head(head, head_limits_); status != 0) {
-    return reject(connection, status, "the request's head is malformed");
-  }
   exchange.head_parsed = true;
   return begin_request(connection, head, input);
 }
