@@ -1,9 +1,11 @@
 # The pieces of HTTP that know no connection: scanning, parsing, heads, chunks, log lines, deadlines.
 add_library(holdfast_http STATIC
+  core/access_line.cpp
   core/access_record.cpp
   core/byte_range.cpp
   core/chunk.cpp
   core/forwarded.cpp
+  core/handshake_record.cpp
   core/head_reader.cpp
   core/head_scan.cpp
   core/ip_address.cpp
