@@ -20,7 +20,7 @@ class LoopClock final : private ManualTime::Loop {
  public:
   // `manual` may be null, and then this costs a branch.
   LoopClock(boost::asio::io_context& io, const ManualClock* manual);
-  ~LoopClock() { detach(); }
+  ~LoopClock() override { detach(); }
   LoopClock(const LoopClock&) = delete;
   LoopClock& operator=(const LoopClock&) = delete;
 

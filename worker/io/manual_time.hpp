@@ -19,12 +19,10 @@ class ManualTime {
   // One server's loop.
   class Loop {
    public:
+    virtual ~Loop() = default;
     // Makes the loop act until it is quiet and call acted(*this, turn). Called with the lock held.
     virtual void ask(std::uint64_t turn) = 0;
     virtual bool on_its_thread() const = 0;
-
-   protected:
-    ~Loop() = default;
 
    private:
     friend class ManualTime;

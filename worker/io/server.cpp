@@ -101,7 +101,7 @@ Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
-  acceptors_.add(std::move(bound.fd), spec.name);
+  acceptors_.add(std::move(bound.fd), {.name = spec.name, .address = bound.address});
   // A service that cannot accept any more is of no use: whoever started it should know.
   acceptors_.on_failed = [this](const Error& error) {
     report(error.message);

@@ -66,7 +66,8 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   use_policy();
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     addresses_.push_back(welcome.listeners[i].address);
-    acceptors_.add(std::move(fds[i]), welcome.listeners[i].name);
+    acceptors_.add(std::move(fds[i]),
+                   {.name = welcome.listeners[i].name, .address = welcome.listeners[i].address});
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));

@@ -1,5 +1,7 @@
 #include "worker/io/server_status.hpp"
 
+#include <utility>
+
 #include "worker/io/manual_time.hpp"
 
 namespace holdfast::worker {

@@ -9,7 +9,7 @@
 #include "shared/io/bind_listener.hpp"
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
-#include "worker/io/peer_address.hpp"
+#include "worker/io/local_address.hpp"
 #include "worker/io/server_impl.hpp"
 
 namespace holdfast::worker {
@@ -32,7 +32,7 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-Result<std::string> use_listener(int fd) {
+Result<void> use_listener(int fd) {
   const std::string what = "serve descriptor " + std::to_string(fd);
   int listening = 0;
   socklen_t size = sizeof listening;
@@ -42,7 +42,7 @@ Result<std::string> use_listener(int fd) {
   HOLDFAST_TRY(set_cloexec(fd, true));
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno_error(what, errno);
-  return local_address(fd);
+  return {};
 }
 
 // In the words of whoever asked for it, whichever call it was that failed.
@@ -64,9 +64,9 @@ Server::Impl::~Impl() {
 }
 
 std::optional<Failure> Server::Impl::serve(UniqueFd listener, std::string name) {
-  auto address = use_listener(listener.get());
-  if (!address) return to_failure(address.error());
-  const auto added = add_listener(std::move(listener), std::move(name), std::move(*address));
+  if (const auto usable = use_listener(listener.get()); !usable) return to_failure(usable.error());
+  const std::string address = local_address(listener.get());
+  const auto added = add_listener(std::move(listener), std::move(name), address);
   return added ? std::nullopt : std::optional(to_failure(added.error()));
 }
 
@@ -93,7 +93,7 @@ Result<void> Server::Impl::add_listener(UniqueFd listener, std::string name, std
                           address = std::move(address)]() mutable {
     if (lifecycle_.phase == Phase::Draining || lifecycle_.phase == Phase::Exited) return;
     bump("serve");
-    acceptors_.add(std::move(fd), std::move(name), std::move(address));
+    acceptors_.add(std::move(fd), {.name = std::move(name), .address = std::move(address)});
     if (lifecycle_.phase == Phase::Starting) feed(Prepared{});
   });
   return {};

@@ -3,8 +3,10 @@
 // io_context.
 //   sessions.cpp       the connections       http_input.cpp     heads, and who answers them
 //   session_drain.cpp  deadlines and drain   body_input.cpp     bodies for streaming handlers
+//   session_prepare.cpp  before requests     transport.cpp      bytes, plain or TLS
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
+//   session_state.cpp  what users are told of connections
 #pragma once
 
 #include <chrono>
@@ -15,13 +17,14 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
+#include "holdfast/worker/server.hpp"
 #include "holdfast/worker/options.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
+#include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/wall_clock.hpp"
 
@@ -34,8 +37,8 @@ class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
-  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-           AccessLog& log, std::function<void()> on_gone);
+  Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+           const Selector& selector, AccessLog& log, std::function<void()> on_gone);
   ~Sessions();
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
@@ -47,7 +50,7 @@ class Sessions {
   void set_default_header(std::string name, std::string value);
   std::span<const HeaderField> default_headers() const { return default_views_; }
 
-  void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
+  void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
   // may shorten graces.
@@ -60,6 +63,14 @@ class Sessions {
   Stats stats() const;
   Drained drained() const { return drained_; }
   std::size_t connections() const { return open_; }
+  struct StateCounts {
+    std::size_t fresh = 0;
+    std::size_t active = 0;
+    std::size_t idle = 0;
+  };
+  StateCounts count_states() const;  // looks at every connection
+  // Server::on_connection_state
+  Server::ConnectionHook on_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
 
@@ -71,6 +82,16 @@ class Sessions {
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
+  void send_file(Exchange& exchange, int file, std::uint64_t offset, std::uint64_t length);
+  void on_client_closed(Exchange& exchange, std::function<void()> callback);
+  void on_drain(Exchange& exchange, std::function<void()> callback);
+
+  // For Hijacked
+  // --------------------------------------------------------------------------------------------
+  Hijacked hijack(Exchange& exchange);
+  void read_hijacked(Exchange& exchange, std::span<char> into, Hijacked::ReadCallback callback);
+  void write_hijacked(Exchange& exchange, std::string_view bytes, Hijacked::WriteCallback callback);
+  void close_hijacked(Exchange& exchange);
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
@@ -82,7 +103,7 @@ class Sessions {
   void on_poll(Connection& connection, std::uint32_t events);
 
  private:
-  TimePoint now() { return last_seen_ = Clock::now(); }
+  TimePoint now() { return last_seen_ = clock_.now(); }
 
   enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
   enum class SendResult { Complete, Blocked, Failed };
@@ -94,26 +115,35 @@ class Sessions {
   // sessions.cpp: the connections and their machine
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
+  void tell_state(Connection& connection);
+  void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
   void probe(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
+  void linger_on(Connection& connection);
   void close(Connection& connection);
   void cut(Connection& connection, Completion why);
   void on_timer(Connection& connection);
   void time_out_request(Connection& connection);
   void schedule(Connection& connection, Millis after);
   void arm_wheel();
+  void turn_wheel();
   void sweep();
   void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
+  void watch(Connection& connection, std::uint32_t events);
+  void rearm(Connection& connection);
+  void poll_handler(Connection& connection, std::uint32_t events);
+  bool prepare(Connection& connection);
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
+  void add_exchange();
   void detach_exchange(Connection& connection);
   void release(Exchange& exchange);
 
   // http_input.cpp
-  void read(Connection& connection);
+  void read(Connection& connection, bool peer_ended = false);
   void end_of_input(Connection& connection);
   void on_bytes(Connection& connection, std::string_view fresh);
   void keep(Exchange& exchange, Input& input);
@@ -130,28 +160,38 @@ class Sessions {
   Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
 
+  // hijacked.cpp
+  void poll_hijacked(Connection& connection, std::uint32_t events);
+  void deliver_hijacked(Connection& connection);
+  void watch_hijacked(Connection& connection);
+  void release_hijacked(Connection& connection);
+
   // http_output.cpp
   void handler_done(Exchange& exchange, std::exception_ptr error);
+  void late_done(std::uint32_t place, std::uint32_t call, std::exception_ptr error);
   Step respond(Connection& connection);
   Step finish_request(Connection& connection);
   void continue_sending(Connection& connection);
   SendResult send(Connection& connection, Exchange& exchange);
   void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
+  void tell_client_closed(Exchange& exchange);
+  void tell_drain(Exchange& exchange);
+  ssize_t send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
   void mark_incomplete(Connection& connection);
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
 
   boost::asio::io_context& io_;
+  LoopClock& clock_;
   const Options& options_;
   const Selector& selector_;
   AccessLog& log_;
   std::function<void()> on_gone_;
   Poller poller_;
   TimerWheel wheel_;
-  boost::asio::steady_timer wheel_timer_;
-  std::optional<TimePoint> wheel_armed_;
+  LoopTimer wheel_timer_;
   HeadLimits head_limits_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
   std::vector<HeaderField> default_views_;  // of the above
@@ -164,7 +204,9 @@ class Sessions {
   std::vector<std::unique_ptr<Connection>>
       closed_;  // freed after the batch of events in which they closed
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all; an exchange knows its place here
-  std::vector<Exchange*> idle_exchanges_;             // those that are free
+  std::vector<std::uint32_t> free_places_;            // those that hold none
+  std::vector<Exchange*> idle_exchanges_;             // those that serve nobody
+  std::uint32_t calls_ = 0;                           // of streaming handlers
   std::size_t orphaned_handlers_ = 0;                 // their clients left
 
   bool draining_ = false;
@@ -176,7 +218,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  WallClock wall_;
+  WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;

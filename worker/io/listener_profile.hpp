@@ -1,0 +1,15 @@
+// What is known of a connection by the listener it came through.
+#pragma once
+
+#include <string>
+
+namespace holdfast::worker {
+
+struct ListenerProfile {
+  std::string name;
+  std::string address;  // as bound, for messages
+  bool tls = false;
+  bool proxy_protocol = false;
+};
+
+}  // namespace holdfast::worker
