@@ -1,7 +1,8 @@
-// Deadlines of many connections in one place: a hashed wheel of 512 slots of about 8 ms, where a far
-// deadline waits in its slot for its round. Never early; late by less than a slot plus the caller's
-// own delay. Moving a deadline later is one store: the timer stays where it is and is put in its
-// place when its old slot comes up, because every request moves its connection's. Reads no clock.
+// Deadlines of many connections in one place: a hashed wheel of 512 slots of about 8 ms, where a
+// far deadline waits in its slot for its round. Never early; late by less than a slot plus the
+// caller's own delay. Moving a deadline later is one store: the timer stays where it is and is put
+// in its place when its old slot comes up, because every request moves its connection's. Reads no
+// clock.
 #pragma once
 
 #include <array>

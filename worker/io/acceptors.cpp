@@ -79,9 +79,7 @@ void Acceptors::watch() {
 
 bool Acceptors::watch(Listener& listener) {
   // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)).
-  return sessions_.poller()
-      .add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener)
-      .has_value();
+  return sessions_.poller().add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener).has_value();
 }
 
 void Acceptors::unwatch() {

@@ -26,7 +26,8 @@ struct Identity {
 class AccessLog final : Pollable {
  public:
   AccessLog(boost::asio::io_context& io, LoopClock& clock)
-      : flush_timer_(io, clock, [this] { flush(); }), give_up_(io, clock, [this] { end_close(); }) {}
+      : flush_timer_(io, clock, [this] { flush(); }),
+        give_up_(io, clock, [this] { end_close(); }) {}
 
   // An empty descriptor turns the log off. Lines not written yet go to the new target.
   void open(UniqueFd target);

@@ -51,7 +51,8 @@ void Sessions::detach_exchange(Connection& connection) {
   connection.exchange = nullptr;
   exchange.connection = nullptr;
   if (exchange.hijacked) exchange.hijacked->exchange = nullptr;
-  if (exchange.handler_running) {
+  // A handler that is done may still be inside its call; who called it releases the exchange.
+  if (exchange.handler_running || exchange.in_handler_call) {
     ++orphaned_handlers_;
     if (!shutting_down_) fail_callbacks(exchange);
   } else {

@@ -47,9 +47,9 @@ void LoopClock::act() {
 }
 
 bool LoopClock::fire_next() {
-  const auto next = std::min_element(
-      armed_.begin(), armed_.end(),
-      [](const LoopTimer* a, const LoopTimer* b) { return a->at_ < b->at_; });
+  const auto next =
+      std::min_element(armed_.begin(), armed_.end(),
+                       [](const LoopTimer* a, const LoopTimer* b) { return a->at_ < b->at_; });
   if (next == armed_.end() || (*next)->at_ > now() || io_.stopped()) return false;
   LoopTimer& due = **next;
   due.cancel();

@@ -1,8 +1,8 @@
 // The shell around the worker's machine: signals, the control channel and the one timer feed it
 // events; its actions become calls on Acceptors, Sessions and the log. It decides nothing. One
 // thread, but for what server_threads.cpp does for others.
-//   server.cpp          run() and the machine       server_threads.cpp  serve(), stop() and the like
-//   server_link.cpp     the supervisor              server_stats.cpp    Options::stats
+//   server.cpp          run() and the machine       server_threads.cpp  serve(), stop() and the
+//   like server_link.cpp     the supervisor              server_stats.cpp    Options::stats
 #pragma once
 
 #include <atomic>
@@ -115,9 +115,9 @@ class Server::Impl {
   // Of the threads that call serve(), stop() and the like
   std::mutex control_;
   std::thread thread_;
-  bool stopping_ = false;  // no listener is taken any more
+  bool stopping_ = false;                   // no listener is taken any more
   std::atomic<Millis::rep> stop_limit_{0};  // how long stop() waits at most
-  std::atomic<bool> hurry_{false};  // the destructor waits: nothing gets time any more
+  std::atomic<bool> hurry_{false};          // the destructor waits: nothing gets time any more
 };
 
 }  // namespace holdfast::worker

@@ -1,6 +1,5 @@
 // What a server tells Options::stats, under httpdown's keys.
 #include "holdfast/worker/stats.hpp"
-
 #include "worker/io/server_impl.hpp"
 
 namespace holdfast::worker {

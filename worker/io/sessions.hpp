@@ -18,8 +18,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "holdfast/worker/server.hpp"
 #include "holdfast/worker/options.hpp"
+#include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"

@@ -26,7 +26,8 @@ class ManualClock {
   using TimePoint = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::nanoseconds;
 
-  // `patience` is real time: how long a call below waits for a server whose thread a handler blocks.
+  // `patience` is real time: how long a call below waits for a server whose thread a handler
+  // blocks.
   explicit ManualClock(std::chrono::milliseconds patience = std::chrono::seconds(10));
   ~ManualClock();
   ManualClock(const ManualClock&) = delete;

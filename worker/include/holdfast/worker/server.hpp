@@ -35,9 +35,9 @@ struct StopResult {
   std::uint64_t killed_connections = 0;  // open at that moment
   std::uint64_t served = 0;              // requests answered since the stop began
   std::uint64_t closed_idle = 0;         // connections closed between requests
-  std::uint64_t cut = 0;                 // requests and hijacked streams ended before they were done
-  std::uint64_t handlers_left = 0;       // streaming handlers that had not called done; none runs on
-  std::uint64_t log_lines_lost = 0;      // given up at kill_timeout, or before when the log was full
+  std::uint64_t cut = 0;             // requests and hijacked streams ended before they were done
+  std::uint64_t handlers_left = 0;   // streaming handlers that had not called done; none runs on
+  std::uint64_t log_lines_lost = 0;  // given up at kill_timeout, or before when the log was full
 };
 
 // Go's net/http ConnState.
