@@ -60,9 +60,7 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
     return set_interest(connection);
   }
   wheel_.cancel(connection);
-  const auto callback = std::exchange(exchange.body_callback, nullptr);
-  set_interest(connection);
-  callback(filled);
+  std::exchange(exchange.body_callback, nullptr)(filled);
 }
 
 }  // namespace holdfast::worker

@@ -27,6 +27,9 @@ void Exchange::reset_request() {
   stage = Stage::Head;
   recycle(out);
   out_begin = 0;
+  file.reset();
+  file_left = 0;
+  behind_file.clear();
   scan_resume = 0;
   read_ahead = false;
   head_parsed = false;
@@ -44,6 +47,10 @@ void Exchange::reset_request() {
   declared_length.reset();
   recycle(pending);
   flush_callback = nullptr;
+  trailers.clear();
+  client_closed = nullptr;
+  drain_callback = nullptr;
+  hijacked.reset();
   completion = Completion::Ok;
   logged = false;
   request_size = response_size = bytes_received = bytes_sent = 0;
@@ -131,10 +138,28 @@ void Exchange::frame(std::string_view bytes) {
   framed_ += bytes.size();
   response_size += bytes.size();
   if (framing == BodyFraming::Chunked) {
-    append_chunk(out, bytes);
+    append_chunk(sink(), bytes);
   } else {
-    out += bytes;
+    sink() += bytes;
   }
+}
+
+void Exchange::append_file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length) {
+  if (length == 0 || is_head_request || framing == BodyFraming::None) {
+    // The head tells of it all the same.
+    framed_ += length;
+    return;
+  }
+  if (framing == BodyFraming::Length && framed_ + length > declared_length.value_or(0)) {
+    length_broken = true;
+    length = declared_length.value_or(0) - framed_;
+  }
+  framed_ += length;
+  if (framing == BodyFraming::Chunked) append_chunk_header(out, length);
+  file = std::move(descriptor);
+  file_at = static_cast<off_t>(offset);
+  file_left = length;
+  if (framing == BodyFraming::Chunked && length != 0) behind_file = "\r\n";
 }
 
 void Exchange::frame_pending() {
@@ -149,7 +174,7 @@ void Exchange::finish_body() {
     put_head(bodyless ? BodyFraming::None : BodyFraming::Length, *declared_length);
   }
   frame_pending();
-  if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(out);
+  if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(sink(), trailers);
   if (framing == BodyFraming::Length && !is_head_request && framed_ < declared_length.value_or(0))
     length_broken = true;
 }

@@ -45,7 +45,7 @@ std::uint16_t Request::remote_port() const {
   return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};
 }
 std::string_view Request::listener() const {
-  return exchange_.connection != nullptr ? std::string_view(*exchange_.connection->listener)
+  return exchange_.connection != nullptr ? std::string_view(exchange_.connection->listener->name)
                                          : std::string_view{};
 }
 std::uint64_t Request::generation() const { return exchange_.sessions().identity().generation; }
@@ -72,6 +72,20 @@ void ResponseWriter::flush() { exchange_.sessions().flush(exchange_); }
 void ResponseWriter::on_flushed(FlushCallback callback) {
   exchange_.sessions().flush_then(exchange_, std::move(callback));
 }
+void ResponseWriter::send_file(int file, std::uint64_t offset, std::uint64_t length) {
+  exchange_.sessions().send_file(exchange_, file, offset, length);
+}
+void ResponseWriter::trailer(std::string_view name, std::string_view value) {
+  check_header(name, value);
+  exchange_.trailers.emplace_back(name, value);
+}
+void ResponseWriter::on_client_closed(std::function<void()> callback) {
+  exchange_.sessions().on_client_closed(exchange_, std::move(callback));
+}
+void ResponseWriter::on_drain(std::function<void()> callback) {
+  exchange_.sessions().on_drain(exchange_, std::move(callback));
+}
+Hijacked ResponseWriter::hijack() { return exchange_.sessions().hijack(exchange_); }
 void ResponseWriter::log_field(std::string_view key, std::string_view value) {
   exchange_.set_log_field(key, value);
 }

@@ -1,23 +1,27 @@
 // Bytes in: heads, bodies, and whom they are for.
 #include <cerrno>
-#include <cstring>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "worker/io/sessions.hpp"
+#include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
 
-void Sessions::read(Connection& connection) {
-  const ssize_t n = ::recv(connection.fd.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
+// `peer_ended`: its FIN or an error is behind what it sent.
+void Sessions::read(Connection& connection, bool peer_ended) {
+  bool more = false;
+  const ssize_t n = receive(connection, scratch_.data(), scratch_.size(), more);
   if (n > 0) {
     const std::string_view fresh(scratch_.data(), static_cast<std::size_t>(n));
     if (connection.exchange == nullptr) begin_exchange(connection);
-    if (connection.exchange->stage == Stage::Handling) return deliver_body(connection, fresh);
-    on_bytes(connection, fresh);
+    if (connection.exchange->stage == Stage::Handling) {
+      deliver_body(connection, fresh);
+    } else {
+      on_bytes(connection, fresh);
+    }
+    if ((more || peer_ended) && connection.fd) rearm(connection);
   } else if (n == 0) {
     end_of_input(connection);
-  } else if (errno != EAGAIN && errno != EINTR) {
+  } else if (errno != EAGAIN) {
     feed(connection, ConnEvent::PeerGone);
   }
 }

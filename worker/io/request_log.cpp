@@ -56,7 +56,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   record.remote_ipaddr = connection.peer.ip(address_text_);
   record.remote_port = connection.peer.port();
   record.request_id = request_id(exchange);
-  record.listener = *connection.listener;
+  record.listener = connection.listener->name;
   record.conn_id = {identity_.generation, identity_.worker, connection.number};
   record.conn_requests = connection.machine.requests;
   record.pid = pid_;

@@ -83,7 +83,7 @@ Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
-  acceptors_.add(std::move(bound.fd), spec.name);
+  acceptors_.add(std::move(bound.fd), {spec.name});
   lifecycle_.supervised = false;
   signals_.add(SIGTERM);
   signals_.add(SIGINT);

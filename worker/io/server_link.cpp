@@ -66,7 +66,7 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     addresses_.push_back(welcome.listeners[i].address);
-    acceptors_.add(std::move(fds[i]), welcome.listeners[i].name);
+    acceptors_.add(std::move(fds[i]), {welcome.listeners[i].name});
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));

@@ -3,6 +3,7 @@
 // io_context.
 //   sessions.cpp       the connections       http_input.cpp     heads, and who answers them
 //   session_drain.cpp  deadlines and drain   body_input.cpp     bodies for streaming handlers
+//   session_prepare.cpp  before requests     transport.cpp      bytes, plain or TLS
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
 #pragma once
@@ -47,7 +48,7 @@ class Sessions {
   void set_default_header(std::string name, std::string value);
   std::span<const HeaderField> default_headers() const { return default_views_; }
 
-  void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
+  void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
   // may shorten graces.
@@ -71,6 +72,16 @@ class Sessions {
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
+  void send_file(Exchange& exchange, int file, std::uint64_t offset, std::uint64_t length);
+  void on_client_closed(Exchange& exchange, std::function<void()> callback);
+  void on_drain(Exchange& exchange, std::function<void()> callback);
+
+  // For Hijacked
+  // --------------------------------------------------------------------------------------------
+  Hijacked hijack(Exchange& exchange);
+  void read_hijacked(Exchange& exchange, std::span<char> into, Hijacked::ReadCallback callback);
+  void write_hijacked(Exchange& exchange, std::string_view bytes, Hijacked::WriteCallback callback);
+  void close_hijacked(Exchange& exchange);
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
@@ -97,6 +108,7 @@ class Sessions {
   void probe(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
+  void linger_on(Connection& connection);
   void close(Connection& connection);
   void cut(Connection& connection, Completion why);
   void on_timer(Connection& connection);
@@ -106,6 +118,10 @@ class Sessions {
   void sweep();
   void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
+  void watch(Connection& connection, std::uint32_t events);
+  void rearm(Connection& connection);
+  void poll_handler(Connection& connection, std::uint32_t events);
+  bool prepare(Connection& connection);
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
@@ -113,7 +129,7 @@ class Sessions {
   void release(Exchange& exchange);
 
   // http_input.cpp
-  void read(Connection& connection);
+  void read(Connection& connection, bool peer_ended = false);
   void end_of_input(Connection& connection);
   void on_bytes(Connection& connection, std::string_view fresh);
   void keep(Exchange& exchange, Input& input);
@@ -130,6 +146,12 @@ class Sessions {
   Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
 
+  // hijacked.cpp
+  void poll_hijacked(Connection& connection, std::uint32_t events);
+  void deliver_hijacked(Connection& connection);
+  void watch_hijacked(Connection& connection);
+  void release_hijacked(Connection& connection);
+
   // http_output.cpp
   void handler_done(Exchange& exchange, std::exception_ptr error);
   Step respond(Connection& connection);
@@ -138,6 +160,9 @@ class Sessions {
   SendResult send(Connection& connection, Exchange& exchange);
   void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
+  void tell_client_closed(Exchange& exchange);
+  void tell_drain(Exchange& exchange);
+  ssize_t send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
   void mark_incomplete(Connection& connection);
