@@ -10,7 +10,9 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start "
     "CODE]\n"
-    "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n";
+    "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
+    "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...] "
+    "[--handshake-timeout D]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   const auto duration = [&](std::chrono::milliseconds& into) {
@@ -26,6 +28,10 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   if (name == "--header-timeout") return duration(options.server.header_timeout);
   if (name == "--body-timeout") return duration(options.server.body_timeout);
   if (name == "--keep-alive-timeout") return duration(options.server.keep_alive_timeout);
+  if (name == "--tls-cert") return options.server.tls.certificate = value, true;
+  if (name == "--tls-key") return options.server.tls.key = value, true;
+  if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;
+  if (name == "--handshake-timeout") return duration(options.server.tls.handshake_timeout);
   if (name == "--fail-start") {
     int code = 0;
     const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), code);

@@ -46,6 +46,9 @@ class Server::Impl {
   void begin_drain(DrainReason reason);
   void wait_for_signals();
 
+  Result<void> load_tls();
+  Result<void> check_tls_listeners(const std::vector<std::string>& names) const;
+  ListenerProfile profile(std::string name) const;
   Result<void> start_alone();
   void start_supervised(UniqueFd channel);
   void on_message(const ControlMessage& message, std::vector<UniqueFd> fds);
@@ -61,6 +64,7 @@ class Server::Impl {
   Selector selector_;
   std::function<void()> accepting_hook_;
   AccessLog log_{io_};
+  std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
   std::optional<ControlChannel> channel_;

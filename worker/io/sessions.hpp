@@ -24,6 +24,7 @@
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
 #include "worker/io/poller.hpp"
+#include "worker/io/tls_context.hpp"
 #include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
@@ -47,6 +48,9 @@ class Sessions {
 
   void set_default_header(std::string name, std::string value);
   std::span<const HeaderField> default_headers() const { return default_views_; }
+
+  // For listeners with TLS; must outlive this.
+  void use_tls(const TlsContext& context) { tls_ = &context; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
@@ -106,6 +110,7 @@ class Sessions {
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
   void probe(Connection& connection);
+  void wait_for_record(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
   void linger_on(Connection& connection);
@@ -121,7 +126,14 @@ class Sessions {
   void watch(Connection& connection, std::uint32_t events);
   void rearm(Connection& connection);
   void poll_handler(Connection& connection, std::uint32_t events);
+
+  // session_prepare.cpp
   bool prepare(Connection& connection);
+  bool shake_hands(Connection& connection);
+  void end_handshake(Connection& connection);
+  void fail_handshake(Connection& connection, std::string_view error, bool client_left);
+  void log_handshake(const Connection& connection, std::string_view error);
+
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
@@ -172,6 +184,7 @@ class Sessions {
   const Options& options_;
   const Selector& selector_;
   AccessLog& log_;
+  const TlsContext* tls_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   TimerWheel wheel_;

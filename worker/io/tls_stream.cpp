@@ -24,7 +24,7 @@ TlsStream::Progress TlsStream::handshake() {
   ERR_clear_error();
   errno = 0;
   const int result = SSL_do_handshake(ssl_.get());
-  if (result == 1) return Progress::Done;
+  if (result == 1) return Progress::Complete;
   const int system = errno;
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
@@ -40,9 +40,11 @@ TlsStream::Progress TlsStream::handshake() {
     }
     case SSL_ERROR_SYSCALL:
       failure_ = system != 0 ? std::strerror(system) : "the client left";
+      client_left_ = true;
       break;
     default:
       failure_ = "the client left";
+      client_left_ = true;
   }
   broken_ = true;
   ERR_clear_error();
@@ -67,14 +69,13 @@ ssize_t TlsStream::would_block_or_reset(int result) {
   }
 }
 
-ssize_t TlsStream::read(char* into, std::size_t size) {
+ssize_t TlsStream::read(char* into, std::size_t size, bool& more) {
+  more = false;
   if (broken_) {
     errno = ECONNRESET;
     return -1;
   }
   std::size_t taken = 0;
-  // A record has at most 16 KiB. One that is begun and does not fit would stay in OpenSSL's memory,
-  // where no poll sees it.
   while (taken == 0 || size - taken >= SSL3_RT_MAX_PLAIN_LENGTH) {
     ERR_clear_error();
     const int n = SSL_read(ssl_.get(), into + taken, bounded(size - taken));
@@ -82,10 +83,12 @@ ssize_t TlsStream::read(char* into, std::size_t size) {
       taken += static_cast<std::size_t>(n);
       continue;
     }
-    // What came before the end or the error is delivered first; the next call finds it again.
-    if (taken != 0) break;
-    return would_block_or_reset(n);
+    if (taken == 0) return would_block_or_reset(n);
+    // Of an end or an error the next call tells again.
+    more = SSL_get_error(ssl_.get(), n) != SSL_ERROR_WANT_READ;
+    return static_cast<ssize_t>(taken);
   }
+  more = true;
   return static_cast<ssize_t>(taken);
 }
 
@@ -111,19 +114,11 @@ ssize_t TlsStream::write(const char* bytes, std::size_t size) {
   return static_cast<ssize_t>(sent);
 }
 
-bool TlsStream::readable() {
-  if (broken_) return false;
-  ERR_clear_error();
-  char byte = 0;
-  const int n = SSL_peek(ssl_.get(), &byte, 1);
-  if (n > 0) return true;
-  // An error that the next read() must see stays in the stream; the queue is this thread's.
-  ERR_clear_error();
-  return false;
-}
+bool TlsStream::holds_bytes() const { return !broken_ && SSL_has_pending(ssl_.get()) == 1; }
 
 void TlsStream::close_notify() {
   if (broken_ || writing_ || SSL_is_init_finished(ssl_.get()) == 0) return;
+  if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();

@@ -16,7 +16,7 @@ namespace holdfast::worker {
 
 class TlsStream {
  public:
-  enum class Progress : std::uint8_t { Done, WantRead, WantWrite, Failed };
+  enum class Progress : std::uint8_t { Complete, WantRead, WantWrite, Failed };
 
   // Takes the stream over.
   explicit TlsStream(ssl_st* ssl) : ssl_(ssl) {}
@@ -24,22 +24,24 @@ class TlsStream {
   Progress handshake();
   // After Failed: "http request", "no shared cipher", "the client left", ...
   const std::string& failure() const { return failure_; }
+  bool client_left() const { return client_left_; }
+  // What came was a request without TLS.
+  bool heard_plain_http() const { return plain_http_; }
   // The client sent something, be it nonsense.
   bool heard_something() const;
-  // After Failed: what came was a request without TLS.
-  bool heard_plain_http() const { return plain_http_; }
 
   // As recv(2): n, 0 at the client's end (close_notify, or FIN without one), or -1 with EAGAIN or
-  // ECONNRESET. Takes what there is up to `size`; given 16 KiB or more, it leaves nothing decrypted
-  // behind that the descriptor would not report.
-  ssize_t read(char* into, std::size_t size);
+  // ECONNRESET. `size` is at least a record (16 KiB). `more`: it stopped before there was nothing
+  // left, be it in the kernel or in OpenSSL's memory, where no poll sees it (see holds_bytes).
+  ssize_t read(char* into, std::size_t size, bool& more);
 
   // As send(2): n, or -1 with EAGAIN or ECONNRESET. After EAGAIN the next call must bring the same
   // bytes again, maybe more behind them, at any address.
   ssize_t write(const char* bytes, std::size_t size);
 
-  // A byte of the client's can be read now.
-  bool readable();
+  // Something that the client sent was taken from the kernel and not given to read() yet: records,
+  // or a part of one.
+  bool holds_bytes() const;
 
   // Says close_notify, unless a record is half written: then the client must not take what it has
   // for the whole.
@@ -58,6 +60,7 @@ class TlsStream {
   std::unique_ptr<ssl_st, Free> ssl_;
   std::string failure_;
   bool plain_http_ = false;
+  bool client_left_ = false;
   bool writing_ = false;  // a record waits for room in the socket
   bool broken_ = false;   // OpenSSL forbids further calls (SSL_get_error(3))
 };
