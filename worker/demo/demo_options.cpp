@@ -11,8 +11,8 @@ constexpr std::string_view kUsage =
     "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start "
     "CODE]\n"
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
-    "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...] "
-    "[--handshake-timeout D]\n";
+    "                     [--files DIR] [--ws-grace D] [--handshake-timeout D]\n"
+    "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   const auto duration = [&](std::chrono::milliseconds& into) {
@@ -22,6 +22,8 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   };
   if (name == "--listen") return options.server.listen = value, true;
   if (name == "--access-log") return options.server.access_log = value, true;
+  if (name == "--files") return options.files = value, true;
+  if (name == "--ws-grace") return duration(options.ws_grace);
   if (name == "--ready-delay") return duration(options.ready_delay);
   if (name == "--crash-after") return duration(options.crash_after);
   if (name == "--answer-500-after") return duration(options.answer_500_after);
