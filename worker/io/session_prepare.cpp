@@ -8,7 +8,7 @@ namespace holdfast::worker {
 namespace {
 
 constexpr std::string_view kPlainHttpAnswer =
-    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 38\r\n"
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 39\r\n"
     "Connection: close\r\n\r\nthis port speaks HTTPS, not plain HTTP\n";
 
 constexpr std::uint32_t kHearing = EPOLLIN | EPOLLRDHUP | EPOLLET;

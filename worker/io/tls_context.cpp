@@ -21,21 +21,31 @@ constexpr const char* kCiphers12 = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr long kSessionSeconds = 2 * 60 * 60;
 constexpr unsigned char kProtocols[] = "\x08http/1.1\x08http/1.0";
 
-std::string last_cause() {
-  const unsigned long code = ERR_peek_last_error();
+// The first entry of OpenSSL's queue is where it went wrong; later ones only say who noticed.
+std::string cause() {
+  const unsigned long code = ERR_peek_error();
   if (ERR_SYSTEM_ERROR(code)) return std::strerror(ERR_GET_REASON(code));
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "unknown";
 }
 
-// The queue's first entry is where a file could not be opened; later ones only say who noticed.
-std::string load_cause(const char* missing) {
-  const unsigned long first = ERR_peek_error();
-  if (ERR_SYSTEM_ERROR(first)) return std::strerror(ERR_GET_REASON(first));
-  const unsigned long last = ERR_peek_last_error();
-  const bool no_pem =
-      ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-  return no_pem ? missing : last_cause();
+bool first_error_is(int library, int reason) {
+  return ERR_GET_LIB(ERR_peek_error()) == library && ERR_GET_REASON(ERR_peek_error()) == reason;
+}
+
+std::string certificate_cause() {
+  if (first_error_is(ERR_LIB_PEM, PEM_R_NO_START_LINE))
+    return "it holds no certificate in PEM format";
+  return cause();
+}
+
+std::string key_cause(const std::string& certificate) {
+  if (first_error_is(ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH) ||
+      first_error_is(ERR_LIB_X509, X509_R_KEY_TYPE_MISMATCH))
+    return "it does not belong to certificate " + certificate;
+  if (first_error_is(ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED))
+    return "it holds no key in PEM format, or an encrypted one";
+  return cause();
 }
 
 // A password prompt would hold a worker up for ever.
@@ -101,15 +111,14 @@ Result<TlsContext> TlsContext::load(const std::string& certificate, const std::s
   ERR_clear_error();
   TlsContext loaded;
   SSL_CTX* context = loaded.context_.get();
-  if (context == nullptr) return plain_error("set up TLS", last_cause());
+  if (context == nullptr) return plain_error("set up TLS", cause());
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                    SSL_OP_IGNORE_UNEXPECTED_EOF);  // HTTP has its own framing
   // An idle connection keeps no record buffer; out-buffers move when they grow.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  if (SSL_CTX_set_cipher_list(context, kCiphers12) != 1)
-    return plain_error("set up TLS", last_cause());
+  if (SSL_CTX_set_cipher_list(context, kCiphers12) != 1) return plain_error("set up TLS", cause());
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, kSessionSeconds);
   constexpr unsigned char kContext[] = "holdfast";
@@ -121,11 +130,10 @@ Result<TlsContext> TlsContext::load(const std::string& certificate, const std::s
   SSL_CTX_set_default_passwd_cb(context, no_password);
 
   if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1)
-    return plain_error("load certificate " + certificate,
-                       load_cause("it holds no certificate in PEM format"));
+    return plain_error("load certificate " + certificate, certificate_cause());
   ERR_clear_error();
   if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return plain_error("load key " + key, load_cause("it holds no key in PEM format"));
+    return plain_error("load key " + key, key_cause(certificate));
   if (SSL_CTX_check_private_key(context) != 1)
     return plain_error("load key " + key, "it does not belong to certificate " + certificate);
   return loaded;
