@@ -79,11 +79,12 @@ void Routes::start() {
 }
 
 const worker::Handler& Routes::choose(const Request& request) const {
-  if (request.path() == "/upload") return upload_;
-  if (request.path() == "/stream") return stream_;
-  if (request.path() == "/events") return events_;
-  if (request.path() == "/ws") return websocket_;
-  if (request.path().starts_with("/files/")) return file_;
+  const std::string_view path = request.path();
+  if (path == "/upload") return upload_;
+  if (path == "/stream") return stream_;
+  if (path == "/events") return events_;
+  if (path == "/ws") return websocket_;
+  if (path.starts_with("/files/")) return file_;
   if (!request.query().empty() && parameter(request, "duration")) return later_;
   return plain_;
 }

@@ -47,7 +47,9 @@ class Sessions {
   Identity identity() const { return identity_; }
 
   void set_default_header(std::string name, std::string value);
-  std::span<const HeaderField> default_headers() const { return default_views_; }
+  // In every response; with a Date among them the server adds none.
+  std::string_view default_lines() const { return default_lines_; }
+  bool default_date() const { return default_date_; }
 
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
@@ -192,7 +194,8 @@ class Sessions {
   std::optional<TimePoint> wheel_armed_;
   HeadLimits head_limits_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
-  std::vector<HeaderField> default_views_;  // of the above
+  std::string default_lines_;  // of the above
+  bool default_date_ = false;
   Identity identity_;
   std::uint64_t pid_;
 
