@@ -1,11 +1,17 @@
 // Certificates made for one test, and clients that we did not write: openssl s_client and curl.
 #pragma once
 
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "shared/io/syscall.hpp"
 #include "tests/integration/scenario.hpp"
+#include "tests/support/load_client_tls.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace holdfast::testing {
@@ -62,5 +68,48 @@ inline CommandResult curl_https(const std::string& address, const std::string& c
   arguments.push_back("https://localhost:" + port_of(address) + path);
   return run_command(arguments, input);
 }
+
+// TLS over a connection that a test holds in its hands.
+struct OwnClient {
+  explicit OwnClient(const std::string& address) : raw(address) {
+    int flags = ::fcntl(raw.fd(), F_GETFL);
+    ::fcntl(raw.fd(), F_SETFL, flags | O_NONBLOCK);
+    tls = std::make_unique<TlsClient>(context, raw.fd());
+  }
+  TlsClient::Step shake() {
+    for (;;) {
+      const auto step = tls->handshake();
+      if (step != TlsClient::Step::Waiting || !wait_readable(raw.fd(), kCap)) return step;
+    }
+  }
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = tls->send(bytes.data(), bytes.size());
+      if (n < 0 && (errno != EAGAIN || !wait_writable(raw.fd(), kCap)))
+        throw std::runtime_error("cannot send");
+      if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  // Up to the end of `what`.
+  std::string read_until(const std::string& what) {
+    std::string text;
+    std::array<char, 4096> piece{};
+    bool emptied = false;
+    while (text.find(what) == std::string::npos) {
+      const ssize_t n = tls->receive(piece, emptied);
+      if (n == 0 || (n < 0 && (errno != EAGAIN || !wait_readable(raw.fd(), kCap)))) break;
+      if (n > 0) text.append(piece.data(), static_cast<std::size_t>(n));
+    }
+    return text;
+  }
+  Idle wait_end() {
+    while (tls->probe() == Idle::Quiet && wait_readable(raw.fd(), kCap)) {
+    }
+    return tls->probe();
+  }
+  TlsClientContext context;
+  RawClient raw;
+  std::unique_ptr<TlsClient> tls;
+};
 
 }  // namespace holdfast::testing

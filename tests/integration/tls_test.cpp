@@ -1,16 +1,11 @@
 // HTTPS as other people's clients see it: what is spoken, what is refused, how it ends, what is
 // logged of it. Reloads are in tls_reload_test.cpp.
-#include <array>
-#include <cerrno>
 #include <chrono>
-#include <fcntl.h>
 #include <memory>
 
 #include <gtest/gtest.h>
 
-#include "shared/io/syscall.hpp"
 #include "tests/integration/tls_fixture.hpp"
-#include "tests/support/load_client_tls.hpp"
 #include "tests/support/process_facts.hpp"
 
 namespace holdfast::testing {
@@ -218,49 +213,6 @@ TEST_F(TlsTest, AHandshakeThatIsCutOffIsLoggedAndOneThatNeverBeganIsNot) {
   expect_serving();
   EXPECT_EQ(failure().at("error"), "the client left");
 }
-
-// TLS over a connection that a test holds in its hands.
-struct OwnClient {
-  explicit OwnClient(const std::string& address) : raw(address) {
-    int flags = ::fcntl(raw.fd(), F_GETFL);
-    ::fcntl(raw.fd(), F_SETFL, flags | O_NONBLOCK);
-    tls = std::make_unique<TlsClient>(context, raw.fd());
-  }
-  TlsClient::Step shake() {
-    for (;;) {
-      const auto step = tls->handshake();
-      if (step != TlsClient::Step::Waiting || !wait_readable(raw.fd(), kCap)) return step;
-    }
-  }
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = tls->send(bytes.data(), bytes.size());
-      if (n < 0 && (errno != EAGAIN || !wait_writable(raw.fd(), kCap)))
-        throw std::runtime_error("cannot send");
-      if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-  // Up to the end of `what`.
-  std::string read_until(const std::string& what) {
-    std::string text;
-    std::array<char, 4096> piece{};
-    bool emptied = false;
-    while (text.find(what) == std::string::npos) {
-      const ssize_t n = tls->receive(piece, emptied);
-      if (n == 0 || (n < 0 && (errno != EAGAIN || !wait_readable(raw.fd(), kCap)))) break;
-      if (n > 0) text.append(piece.data(), static_cast<std::size_t>(n));
-    }
-    return text;
-  }
-  Idle wait_end() {
-    while (tls->probe() == Idle::Quiet && wait_readable(raw.fd(), kCap)) {
-    }
-    return tls->probe();
-  }
-  TlsClientContext context;
-  RawClient raw;
-  std::unique_ptr<TlsClient> tls;
-};
 
 class TlsTimeoutTest : public TlsTest {
  protected:
