@@ -13,7 +13,8 @@ constexpr std::string_view kUsage =
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
     "                     [--body-timeout D] [--keep-alive-timeout D] [--max-connections N]\n"
     "                     [--proxy-protocol LISTENER]... [--trusted-proxies CIDR[,CIDR]...]\n"
-    "                     [--files DIR] [--ws-grace D]\n";
+    "                     [--files DIR] [--ws-grace D] [--handshake-timeout D]\n"
+    "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   const auto duration = [&](std::chrono::milliseconds& into) {
@@ -45,6 +46,10 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
         std::from_chars(value.data(), value.data() + value.size(), options.server.max_connections);
     return failed == std::errc{} && end == value.data() + value.size();
   }
+  if (name == "--tls-cert") return options.server.tls.certificate = value, true;
+  if (name == "--tls-key") return options.server.tls.key = value, true;
+  if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;
+  if (name == "--handshake-timeout") return duration(options.server.tls.handshake_timeout);
   if (name == "--fail-start") {
     int code = 0;
     const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), code);

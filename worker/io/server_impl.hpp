@@ -66,6 +66,7 @@ class Server::Impl {
   void wait_for_signals();
 
   Result<void> start();
+  Result<void> load_tls();
   Result<void> start_alone();
   void prepare_alone();
   void use_policy();
@@ -97,6 +98,7 @@ class Server::Impl {
   Selector selector_;
   std::function<void()> accepting_hook_;
   AccessLog log_;
+  std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
   std::optional<ControlChannel> channel_;
