@@ -51,6 +51,7 @@ Json fields(const ControlMessage& message) {
                    object["requests"] = m.requests;
                    object["responses_5xx"] = m.responses_5xx;
                    if (m.tls_failures != 0) object["tls_failures"] = m.tls_failures;
+                   if (m.proxy_failures != 0) object["proxy_failures"] = m.proxy_failures;
                  },
                  [&](const Drained& m) {
                    object["served"] = m.served;

@@ -82,7 +82,8 @@ struct Stats {
   std::uint64_t in_flight = 0;
   std::uint64_t requests = 0;
   std::uint64_t responses_5xx = 0;
-  std::uint64_t tls_failures = 0;  // handshakes that came to nothing
+  std::uint64_t tls_failures = 0;    // handshakes that came to nothing
+  std::uint64_t proxy_failures = 0;  // PROXY headers that were refused
   bool operator==(const Stats&) const = default;
 };
 struct Drained {

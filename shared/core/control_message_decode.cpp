@@ -139,7 +139,8 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "stats") {
     return Stats{number(object, "connections"),   number(object, "idle"),
                  number(object, "in_flight"),     number(object, "requests"),
-                 number(object, "responses_5xx"), number(object, "tls_failures")};
+                 number(object, "responses_5xx"), number(object, "tls_failures"),
+                 number(object, "proxy_failures")};
   }
   if (type == "drained") {
     return Drained{number(object, "served"), number(object, "handed_off"),

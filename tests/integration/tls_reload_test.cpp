@@ -147,7 +147,7 @@ TEST(TlsStartTest, AListenerThatDoesNotExistIsAnErrorAndNotPlainHttp) {
   const auto alone =
       run_command(certificate.demo({"--listen", "127.0.0.1:0", "--tls-listener", "x"}));
   EXPECT_EQ(alone.status, exited(1));
-  EXPECT_EQ(alone.err, "holdfast: cannot use TLS on listener x: there is no such listener\n");
+  EXPECT_EQ(alone.err, "holdfast: cannot serve TLS on x: there is no such listener\n");
   const auto keyless =
       run_command({demo_path(), "--listen", "127.0.0.1:0", "--tls-cert", certificate.certificate});
   EXPECT_EQ(keyless.status, exited(1));

@@ -15,7 +15,9 @@ void append_text(std::string& out, std::string_view opening, std::string_view va
 void append_handshake_line(std::string& out, const HandshakeRecord& record) {
   out += R"({"logged_at":")";
   append_timestamp(out, record.logged_at);
-  out += R"(","type":"tls_handshake","severity":"warning")";
+  out += R"(","type":")";
+  out += record.type;
+  out += R"(","severity":"warning")";
   append_text(out, R"(,"error":")", record.error);
   append_text(out, R"(,"remote_ipaddr":")", record.remote_ipaddr);
   if (record.remote_port != 0) out += ",\"remote_port\":" + std::to_string(record.remote_port);

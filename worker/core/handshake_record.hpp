@@ -1,6 +1,6 @@
-// A TLS handshake that came to nothing, as a line of the access log: one valid JSON object of at
-// most 4,096 bytes, like every other. The schema is docs/access_log.md. Views only; an empty text
-// is absent.
+// A connection that came to nothing before its first request, as a line of the access log: one
+// valid JSON object of at most 4,096 bytes, like every other. The schema is docs/access_log.md.
+// Views only; an empty text is absent.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ namespace holdfast::worker {
 inline constexpr std::size_t kMaxHandshakeText = 128;  // so that four always fit
 
 struct HandshakeRecord {
+  std::string_view type = "tls_handshake";  // or "proxy_header"; needs no escape
   WallTime logged_at;
   std::string_view error;
   std::string_view remote_ipaddr;

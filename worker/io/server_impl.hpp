@@ -47,8 +47,6 @@ class Server::Impl {
   void wait_for_signals();
 
   Result<void> load_tls();
-  Result<void> check_tls_listeners(const std::vector<std::string>& names) const;
-  ListenerProfile profile(std::string name) const;
   Result<void> start_alone();
   void start_supervised(UniqueFd channel);
   void on_message(const ControlMessage& message, std::vector<UniqueFd> fds);

@@ -36,7 +36,7 @@ void Sessions::arm_wheel() {
 }
 
 void Sessions::on_timer(Connection& connection) {
-  if (connection.extra && connection.extra->handshaking &&
+  if (connection.extra && connection.extra->handshaking && !connection.extra->proxy_pending &&
       connection.machine.state == ConnState::New)
     return end_handshake(connection);
   if (connection.machine.state == ConnState::Active) {

@@ -35,6 +35,7 @@ std::vector<Golden> goldens() {
       {"pong", Pong{}},
       {"stats", Stats{12, 10, 2, 345, 6, 0}},
       {"stats_tls", Stats{12, 10, 2, 345, 6, 7}},
+      {"stats_proxy", Stats{12, 10, 2, 345, 6, 0, 8}},
       {"drained", Drained{7, 0, 5, 1, 0}},
       {"welcome",
        Welcome{1,
