@@ -13,12 +13,13 @@ bool names(const Names& listeners, std::string_view name) {
 
 }  // namespace
 
-ListenerProfile listener_profile(const Options& options, std::string name) {
+ListenerProfile listener_profile(const Options& options, std::string name, std::string address) {
   const TlsOptions& tls = options.tls;
   ListenerProfile profile;
   profile.tls = !tls.certificate.empty() && (tls.listeners.empty() || names(tls.listeners, name));
   profile.proxy_protocol = names(options.proxy_protocol, name);
   profile.name = std::move(name);
+  profile.address = std::move(address);
   return profile;
 }
 
