@@ -68,7 +68,8 @@ class TlsDrainTest : public ::testing::Test {
  protected:
   explicit TlsDrainTest(std::vector<std::string> flags = {"--new-grace", "10s", "--idle-grace",
                                                           "10s"})
-      : run({.flags = std::move(flags), .command = certificate.demo({"--files", files.file("")})}) {
+      : run({.flags = std::move(flags),
+             .command = demo_with(certificate, {"--files", files.file("")})}) {
     run.wait_ready();
   }
   static void expect_answer(OwnClient& client, int generation, bool close) {

@@ -1,4 +1,4 @@
-// Certificates made for one test, and clients that we did not write: openssl s_client and curl.
+// Workers with TLS, and their clients: openssl s_client, curl, and one in the hands of a test.
 #pragma once
 
 #include <array>
@@ -11,38 +11,18 @@
 
 #include "shared/io/syscall.hpp"
 #include "tests/integration/scenario.hpp"
+#include "tests/support/certificate.hpp"
 #include "tests/support/load_client_tls.hpp"
-#include "tests/support/temp_dir.hpp"
 
 namespace holdfast::testing {
 
-// A self-signed certificate for localhost and 127.0.0.1 with its key. Replacing one keeps its
-// paths.
-class Certificate {
- public:
-  Certificate(const TempDir& files, const std::string& name)
-      : certificate(files.file(name + ".crt")), key(files.file(name + ".key")) {
-    replace();
-  }
-
-  void replace() const {
-    const auto made =
-        run_command({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                     "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                     "-addext", "subjectAltName=DNS:localhost,DNS:other.test,IP:127.0.0.1",
-                     "-keyout", key, "-out", certificate});
-    if (made.status != exited(0)) throw std::runtime_error("cannot make certificate: " + made.err);
-  }
-
-  std::vector<std::string> demo(std::vector<std::string> more = {}) const {
-    std::vector<std::string> command{demo_path(), "--tls-cert", certificate, "--tls-key", key};
-    command.insert(command.end(), more.begin(), more.end());
-    return command;
-  }
-
-  const std::string certificate;
-  const std::string key;
-};
+inline std::vector<std::string> demo_with(const Certificate& certificate,
+                                          std::vector<std::string> more = {}) {
+  std::vector<std::string> command{demo_path(), "--tls-cert", certificate.certificate, "--tls-key",
+                                   certificate.key};
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
+}
 
 inline std::string port_of(const std::string& address) {
   return address.substr(address.rfind(':') + 1);
@@ -90,17 +70,19 @@ struct OwnClient {
       if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
     }
   }
-  // Up to the end of `what`.
+  // Up to the end of `what`; what is behind it is kept for the next call.
   std::string read_until(const std::string& what) {
-    std::string text;
     std::array<char, 4096> piece{};
     bool emptied = false;
-    while (text.find(what) == std::string::npos) {
+    while (in.find(what) == std::string::npos) {
       const ssize_t n = tls->receive(piece, emptied);
       if (n == 0 || (n < 0 && (errno != EAGAIN || !wait_readable(raw.fd(), kCap)))) break;
-      if (n > 0) text.append(piece.data(), static_cast<std::size_t>(n));
+      if (n > 0) in.append(piece.data(), static_cast<std::size_t>(n));
     }
-    return text;
+    const std::size_t at = in.find(what);
+    std::string taken = in.substr(0, at == std::string::npos ? at : at + what.size());
+    in.erase(0, taken.size());
+    return taken;
   }
   Idle wait_end() {
     while (tls->probe() == Idle::Quiet && wait_readable(raw.fd(), kCap)) {
@@ -109,6 +91,7 @@ struct OwnClient {
   }
   TlsClientContext context;
   RawClient raw;
+  std::string in;
   std::unique_ptr<TlsClient> tls;
 };
 

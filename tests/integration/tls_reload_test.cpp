@@ -19,7 +19,7 @@ class TlsReloadTest : public ::testing::Test {
   std::string address() { return run.address(); }
   TempDir files;
   Certificate certificate{files, "server"};
-  SupervisorRun run{{.command = certificate.demo(), .workers = "2"}};
+  SupervisorRun run{{.command = demo_with(certificate), .workers = "2"}};
   void SetUp() override { run.wait_ready(); }
 };
 
@@ -70,7 +70,7 @@ TEST_F(TlsReloadTest, SessionsResumeAcrossGenerationsAndRespawns) {
 }
 
 TEST_F(TlsReloadTest, ATicketOfAnotherSupervisorMeansAFullHandshake) {
-  SupervisorRun other({.command = certificate.demo()});
+  SupervisorRun other({.command = demo_with(certificate)});
   other.wait_ready();
   const std::string session = files.file("session");
   for (const char* version : {"-tls1_2", "-tls1_3"}) {
@@ -145,18 +145,18 @@ TEST(TlsStartTest, AListenerThatDoesNotExistIsAnErrorAndNotPlainHttp) {
   const TempDir files;
   const Certificate certificate(files, "server");
   const auto alone =
-      run_command(certificate.demo({"--listen", "127.0.0.1:0", "--tls-listener", "x"}));
+      run_command(demo_with(certificate, {"--listen", "127.0.0.1:0", "--tls-listener", "x"}));
   EXPECT_EQ(alone.status, exited(1));
-  EXPECT_EQ(alone.err, "holdfast: cannot use TLS on listener x: there is no such listener\n");
+  EXPECT_EQ(alone.err, "holdfast: cannot serve TLS on x: there is no such listener\n");
   const auto keyless =
       run_command({demo_path(), "--listen", "127.0.0.1:0", "--tls-cert", certificate.certificate});
   EXPECT_EQ(keyless.status, exited(1));
   EXPECT_EQ(keyless.err, "holdfast: cannot set up TLS: it needs both a certificate and a key\n");
 
-  SupervisorRun run({.command = certificate.demo()});
+  SupervisorRun run({.command = demo_with(certificate)});
   run.wait_ready();
   SupervisorRun wrong(
-      {.flags = {"--give-up", "1"}, .command = certificate.demo({"--tls-listener", "htps"})});
+      {.flags = {"--give-up", "1"}, .command = demo_with(certificate, {"--tls-listener", "htps"})});
   const Event exit = wrong.wait("worker_exited");
   EXPECT_EQ(exit.number("exit_code"), 1) << exit.fields;
 }

@@ -50,7 +50,7 @@ class TlsTest : public ::testing::Test {
   std::vector<std::string> more;
   std::vector<std::string> flags_;
   std::vector<std::string> command() const {
-    std::vector<std::string> whole = certificate.demo({"--tls-listener", "https"});
+    std::vector<std::string> whole = demo_with(certificate, {"--tls-listener", "https"});
     whole.insert(whole.end(), more.begin(), more.end());
     return whole;
   }
@@ -263,7 +263,7 @@ TEST_F(TlsTimeoutTest, AResponseThatIsCutDoesNotLookWhole) {
 TEST(TlsMemoryTest, AnIdleConnectionKeepsNoBuffers) {
   const TempDir files;
   const Certificate certificate(files, "server");
-  SupervisorRun run({.command = certificate.demo()});
+  SupervisorRun run({.command = demo_with(certificate)});
   run.wait_ready();
   std::vector<std::unique_ptr<OwnClient>> clients;
   const std::string request = post_request("/upload", std::string(40'000, 'b'));

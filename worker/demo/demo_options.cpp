@@ -32,6 +32,10 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   if (name == "--header-timeout") return duration(options.server.header_timeout);
   if (name == "--body-timeout") return duration(options.server.body_timeout);
   if (name == "--keep-alive-timeout") return duration(options.server.keep_alive_timeout);
+  if (name == "--tls-cert") return options.server.tls.certificate = value, true;
+  if (name == "--tls-key") return options.server.tls.key = value, true;
+  if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;
+  if (name == "--handshake-timeout") return duration(options.server.tls.handshake_timeout);
   if (name == "--proxy-protocol") return options.server.proxy_protocol.emplace_back(value), true;
   if (name == "--trusted-proxies") {
     for (std::size_t end = 0; end != value.npos;
@@ -46,10 +50,6 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
         std::from_chars(value.data(), value.data() + value.size(), options.server.max_connections);
     return failed == std::errc{} && end == value.data() + value.size();
   }
-  if (name == "--tls-cert") return options.server.tls.certificate = value, true;
-  if (name == "--tls-key") return options.server.tls.key = value, true;
-  if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;
-  if (name == "--handshake-timeout") return duration(options.server.tls.handshake_timeout);
   if (name == "--fail-start") {
     int code = 0;
     const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), code);

@@ -6,34 +6,32 @@ namespace holdfast::worker {
 
 namespace {
 
-bool contains(const auto& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+template <typename Names>
+bool names(const Names& listeners, std::string_view name) {
+  return std::find(listeners.begin(), listeners.end(), name) != listeners.end();
 }
 
 }  // namespace
 
 ListenerProfile listener_profile(const Options& options, std::string name, std::string address) {
+  const TlsOptions& tls = options.tls;
   ListenerProfile profile;
-  const auto& secure = options.tls.listeners;
-  profile.tls = !options.tls.certificate.empty() && (secure.empty() || contains(secure, name));
-  profile.proxy_protocol = contains(options.proxy_protocol, name);
+  profile.tls = !tls.certificate.empty() && (tls.listeners.empty() || names(tls.listeners, name));
+  profile.proxy_protocol = names(options.proxy_protocol, name);
   profile.name = std::move(name);
   profile.address = std::move(address);
   return profile;
 }
 
 Result<void> check_listener_names(const Options& options,
-                                  const std::vector<std::string_view>& names) {
+                                  const std::vector<std::string_view>& there) {
   for (const std::string& wanted : options.proxy_protocol) {
-    if (!contains(names, wanted))
+    if (!names(there, wanted))
       return plain_error("demand PROXY headers on " + wanted, "there is no such listener");
   }
-  // A misspelt name would serve without TLS what was meant to have it.
-  if (!options.tls.listeners.empty() && options.tls.certificate.empty())
-    return plain_error("set up TLS", "it needs a certificate and a key");
   for (const std::string& wanted : options.tls.listeners) {
-    if (!contains(names, wanted))
-      return plain_error("use TLS on listener " + wanted, "there is no such listener");
+    if (!names(there, wanted))
+      return plain_error("serve TLS on " + wanted, "there is no such listener");
   }
   return {};
 }

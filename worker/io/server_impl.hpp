@@ -65,8 +65,8 @@ class Server::Impl {
   void begin_drain(DrainReason reason);
   void wait_for_signals();
 
-  Result<void> start();
   Result<void> load_tls();
+  Result<void> start();
   Result<void> start_alone();
   void prepare_alone();
   void use_policy();

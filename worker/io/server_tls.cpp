@@ -1,11 +1,13 @@
-// With what a worker speaks TLS.
+// The certificate and the key, read once.
 #include "worker/io/server_impl.hpp"
 
 namespace holdfast::worker {
 
 Result<void> Server::Impl::load_tls() {
   const TlsOptions& options = options_.tls;
-  if (options.certificate.empty() && options.key.empty()) return {};
+  const bool wanted =
+      !options.certificate.empty() || !options.key.empty() || !options.listeners.empty();
+  if (!wanted) return {};
   if (options.certificate.empty() || options.key.empty())
     return plain_error("set up TLS", "it needs both a certificate and a key");
   HOLDFAST_ASSIGN(tls_, TlsContext::load(options.certificate, options.key));

@@ -58,7 +58,10 @@ void Sessions::end_handshake(Connection& connection) {
 void Sessions::fail_handshake(Connection& connection, std::string_view error, bool client_left) {
   TlsStream& tls = *connection.extra->tls;
   connection.extra->handshaking = false;
-  if (tls.heard_something()) log_handshake(connection, error);
+  if (tls.heard_something()) {
+    ++stats_.tls_failures;
+    log_refusal(connection, "tls_handshake", error);
+  }
   if (client_left) return feed(connection, ConnEvent::PeerGone);
   if (tls.heard_plain_http()) {
     ::send(connection.fd.get(), kPlainHttpAnswer.data(), kPlainHttpAnswer.size(),
@@ -67,15 +70,18 @@ void Sessions::fail_handshake(Connection& connection, std::string_view error, bo
   feed(connection, ConnEvent::Quiet);  // the alert, or the answer, must not be destroyed by a RST
 }
 
-void Sessions::log_handshake(const Connection& connection, std::string_view error) {
-  ++stats_.tls_failures;
+// What came before the first request and was not what the listener demands.
+void Sessions::log_refusal(const Connection& connection, const char* type, std::string_view error) {
   if (on_count) on_count();
   if (!log_.enabled()) return;
   HandshakeRecord record;
+  record.type = type;
   record.logged_at = wall_.at(now());
   record.error = error;
   record.remote_ipaddr = connection.peer.ip(address_text_);
   record.remote_port = connection.peer.port();
+  PeerAddress::Text client{};
+  if (connection.extra->client) record.client_ip = connection.extra->client->ip(client);
   record.listener = connection.listener->name;
   record.conn_id = {identity_.generation, identity_.worker, connection.number};
   record.pid = pid_;

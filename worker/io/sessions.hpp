@@ -149,6 +149,10 @@ class Sessions {
 
   // session_prepare.cpp
   bool prepare(Connection& connection);
+  bool shake_hands(Connection& connection);
+  void end_handshake(Connection& connection);
+  void fail_handshake(Connection& connection, std::string_view error, bool client_left);
+  void log_refusal(const Connection& connection, const char* type, std::string_view error);
 
   // proxy_input.cpp, client_address.cpp
   bool read_proxy_header(Connection& connection);
@@ -156,11 +160,6 @@ class Sessions {
   void refuse_header(const Connection& connection, const char* why);
   std::optional<PeerAddress> told_client(const Exchange& exchange,
                                          const Connection& connection) const;
-  bool shake_hands(Connection& connection);
-  void end_handshake(Connection& connection);
-  void fail_handshake(Connection& connection, std::string_view error, bool client_left);
-  void log_handshake(const Connection& connection, std::string_view error);
-
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);

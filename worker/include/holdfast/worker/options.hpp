@@ -12,6 +12,7 @@ namespace holdfast::worker {
 
 class ManualClock;  // clock.hpp
 class StatsSink;    // stats.hpp
+
 // HTTPS. Each process reads the files once, when it starts: a reload brings a new certificate, and
 // one that cannot be used is a failed deploy.
 struct TlsOptions {
