@@ -100,7 +100,8 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
   } else if (path == "/whoami") {
     response.header("Content-Type", "application/json");
     response.write("{\"pid\":" + pid_text_ + ",\"generation\":" + generation_text_ +
-                   ",\"worker\":" + std::to_string(server_.worker()) + "}\n");
+                   ",\"worker\":" + std::to_string(server_.worker()) + ",\"client\":\"" +
+                   std::string(request.client_address()) + "\"}\n");
   } else if (path == "/echo") {
     const std::string_view type = request.header("Content-Type");
     response.header("Content-Type", type.empty() ? "application/octet-stream" : type);

@@ -12,6 +12,7 @@
 
 #include "shared/io/line_sink.hpp"
 #include "worker/core/access_record.hpp"
+#include "worker/core/handshake_record.hpp"
 #include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
 
@@ -34,6 +35,7 @@ class AccessLog final : Pollable {
   bool enabled() const { return sink_ != nullptr; }
 
   void write(const AccessRecord& record);
+  void write(const HandshakeRecord& record);
 
   // Writes all, waiting for the reader at most `timeout`; then calls back, perhaps at once, with
   // how many lines were given up for ever. Nothing may be written afterwards.
@@ -43,6 +45,7 @@ class AccessLog final : Pollable {
   std::uint64_t lost() const { return sink_ ? sink_->lost() : 0; }
 
  private:
+  void write_line();
   void arm();
   void flush();
   void end_close();

@@ -32,8 +32,8 @@ std::string& Sessions::request_id(Exchange& exchange) {
   return exchange.request_id;
 }
 
-std::string_view Sessions::remote_address(const Exchange& exchange) {
-  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
+std::string_view Sessions::remote_address(Exchange& exchange) {
+  return exchange.connection != nullptr ? exchange.connection->peer.ip(exchange.remote_text)
                                         : std::string_view{};
 }
 
@@ -67,6 +67,8 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   record.bytes_sent = exchange.bytes_sent;
   record.remote_ipaddr = connection.peer.ip(address_text_);
   record.remote_port = connection.peer.port();
+  if (const auto client = told_client(exchange, connection))
+    record.client_ip = client->ip(exchange.client_text);
   record.request_id = request_id(exchange);
   record.listener = connection.listener->name;
   record.conn_id = {identity_.generation, identity_.worker, connection.number};

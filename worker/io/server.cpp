@@ -85,6 +85,7 @@ int Server::Impl::run() {
 
 Result<void> Server::Impl::start() {
   HOLDFAST_ASSIGN(UniqueFd channel, take_channel());
+  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
   use_policy();
   sessions_.poller().start();
   if (!channel) return start_alone();
@@ -97,11 +98,12 @@ Result<void> Server::Impl::start() {
 
 Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(const ListenerSpec spec, parse_listener_spec(options_.listen));
+  HOLDFAST_TRY(check_listener_names(options_, {spec.name}));
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
   HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
-  acceptors_.add(std::move(bound.fd), {.name = spec.name, .address = bound.address});
+  acceptors_.add(std::move(bound.fd), listener_profile(options_, spec.name, bound.address));
   // A service that cannot accept any more is of no use: whoever started it should know.
   acceptors_.on_failed = [this](const Error& error) {
     report(error.message);

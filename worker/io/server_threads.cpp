@@ -93,7 +93,7 @@ Result<void> Server::Impl::add_listener(UniqueFd listener, std::string name, std
                           address = std::move(address)]() mutable {
     if (lifecycle_.phase == Phase::Draining || lifecycle_.phase == Phase::Exited) return;
     bump("serve");
-    acceptors_.add(std::move(fd), {.name = std::move(name), .address = std::move(address)});
+    acceptors_.add(std::move(fd), listener_profile(options_, std::move(name), std::move(address)));
     if (lifecycle_.phase == Phase::Starting) feed(Prepared{});
   });
   return {};
@@ -103,6 +103,7 @@ Result<void> Server::Impl::add_listener(UniqueFd listener, std::string name, std
 Result<void> Server::Impl::start_thread() {
   if (thread_.joinable()) return {};
   if (status_.begun()) return plain_error("serve", "run() has the server");
+  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
   log_.open(std::move(log));
   acceptors_.on_failed = [this](const Error& error) { status_.end_accepting(to_failure(error)); };

@@ -123,6 +123,10 @@ void Sessions::start_grace(Connection& connection) {
 
 // The last look before the close: a request that is already here is served.
 void Sessions::probe(Connection& connection) {
+  if (connection.extra && connection.extra->proxy_pending) {
+    refuse_unfinished_header(connection, "the header did not come in time");
+    return feed(connection, ConnEvent::Quiet);
+  }
   char byte = 0;
   const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n > 0) {
