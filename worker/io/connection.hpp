@@ -40,7 +40,8 @@ struct Connection final : Pollable, Timer {
   UniqueFd fd;
   ConnMachine machine;
   PeerAddress peer;
-  std::uint32_t interest = 0;  // what the epoll set is asked for
+  std::uint32_t interest = 0;       // what the epoll set is asked for
+  ConnState told = ConnState::New;  // what the state hook knows of it
   const ListenerProfile* listener;
   std::unique_ptr<ConnectionExtra> extra;
   std::uint64_t number = 0;  // of those this worker accepted

@@ -4,11 +4,12 @@
 
 namespace holdfast::worker {
 
-ListenerProfile listener_profile(const Options& options, std::string name) {
+ListenerProfile listener_profile(const Options& options, std::string name, std::string address) {
   const auto& wanted = options.proxy_protocol;
   ListenerProfile profile;
   profile.proxy_protocol = std::find(wanted.begin(), wanted.end(), name) != wanted.end();
   profile.name = std::move(name);
+  profile.address = std::move(address);
   return profile;
 }
 

@@ -9,6 +9,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "holdfast/worker/stats.hpp"
 #include "worker/core/ascii.hpp"
 #include "worker/io/transport.hpp"
 
@@ -29,15 +30,17 @@ constexpr std::uint32_t kGone = EPOLLERR | EPOLLHUP;
 
 void Connection::on_poll(std::uint32_t events) { owner.on_poll(*this, events); }
 
-Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-                   AccessLog& log, std::function<void()> on_gone)
+Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+                   const Selector& selector, AccessLog& log, std::function<void()> on_gone)
     : io_(io),
+      clock_(clock),
       options_(options),
       selector_(selector),
       log_(log),
       on_gone_(std::move(on_gone)),
       poller_(io, [this] { collect(); }),
-      wheel_timer_(io),
+      wheel_(clock.is_manual() ? TimerWheel::kExact : TimerWheel::kCoarse),
+      wheel_timer_(io, clock, [this] { turn_wheel(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
@@ -81,6 +84,7 @@ void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& liste
   if (first_ != nullptr) first_->previous = &added;
   first_ = &added;
   ++open_;
+  if (on_state) call_state_hook(added, ConnectionState::New, ConnectionState::New);
   if (draining_) {
     feed(added, ConnEvent::DrainBegan);
   } else {
@@ -92,6 +96,7 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
   const ConnState before = connection.machine.state;
   const auto [next, effect] = step(connection.machine, event);
   connection.machine = next;
+  if (on_state) tell_state(connection);
   switch (effect) {
     case ConnEffect::None:
     case ConnEffect::TellHijacker:
@@ -168,6 +173,8 @@ void Sessions::linger_on(Connection& connection) {
 void Sessions::close(Connection& connection) {
   if (!connection.fd) return;
   connection.machine.state = ConnState::Closed;
+  if (on_state) tell_state(connection);
+  if (options_.stats != nullptr && !shutting_down_) options_.stats->bump_sum("conn.closed", 1);
   if (connection.exchange != nullptr) detach_exchange(connection);
   wheel_.cancel(connection);
   poller_.remove(connection.fd.get());
@@ -262,7 +269,7 @@ void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
 Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = open_;
-  now.in_flight = exchanges_.size() - idle_exchanges_.size();
+  now.in_flight = exchanges_.size() - free_places_.size() - idle_exchanges_.size();
   now.idle = open_ - std::min<std::size_t>(open_, now.in_flight - orphaned_handlers_);
   return now;
 }
