@@ -21,6 +21,15 @@ void append_chunk(std::string& out, std::string_view data) {
   out += "\r\n";
 }
 
-void append_last_chunk(std::string& out) { out += "0\r\n\r\n"; }
+void append_last_chunk(std::string& out, const Trailers& trailers) {
+  out += "0\r\n";
+  for (const auto& [name, value] : trailers) {
+    out += name;
+    out += ": ";
+    out += value;
+    out += "\r\n";
+  }
+  out += "\r\n";
+}
 
 }  // namespace holdfast::worker

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace holdfast::worker {
 
@@ -14,6 +16,9 @@ void append_chunk(std::string& out, std::string_view data);
 // REQUIRES: size > 0.
 void append_chunk_header(std::string& out, std::size_t size);
 
-void append_last_chunk(std::string& out);
+// The last chunk and the trailer section (RFC 9112, 7.1.2).
+// REQUIRES: valid names and values.
+using Trailers = std::vector<std::pair<std::string, std::string>>;
+void append_last_chunk(std::string& out, const Trailers& trailers = {});
 
 }  // namespace holdfast::worker

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "holdfast/worker/options.hpp"
 
@@ -14,7 +16,9 @@ struct DemoOptions {
   std::optional<int> fail_start;              // --fail-start CODE: exits before ready
   std::chrono::milliseconds crash_after{-1};  // --crash-after D: aborts that long after it accepts
   std::chrono::milliseconds answer_500_after{
-      -1};  // --answer-500-after D: from then on every answer is a 500
+      -1};            // --answer-500-after D: from then on every answer is a 500
+  std::string files;  // --files DIR: served under /files/
+  std::chrono::milliseconds ws_grace{1000};  // --ws-grace D: a WebSocket's, once the drain begins
 };
 
 // Nothing after a usage error, which it has printed.

@@ -4,11 +4,13 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <fcntl.h>
 #include <optional>
 #include <stdexcept>
 #include <unistd.h>
 #include <vector>
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace holdfast::demo {
@@ -49,6 +51,13 @@ Routes::Routes(worker::Server& server, const DemoOptions& options)
           server, [this](const Request& q, ResponseWriter& r) { return stream(q, r); })),
       upload_(worker::coroutine(
           server, [this](const Request& q, ResponseWriter& r) { return upload(q, r); })),
+      events_(worker::coroutine(
+          server, [this](const Request& q, ResponseWriter& r) { return events(q, r); })),
+      websocket_(worker::coroutine(server,
+                                   [this](const Request& q, ResponseWriter& r) {
+                                     return websocket_echo(server_, q, r, options_.ws_grace);
+                                   })),
+      file_(worker::PlainHandler([this](const Request& q, ResponseWriter& r) { file(q, r); })),
       crash_(worker::io_context(server)),
       fail_(worker::io_context(server)) {}
 
@@ -70,8 +79,12 @@ void Routes::start() {
 }
 
 const worker::Handler& Routes::choose(const Request& request) const {
-  if (request.path() == "/upload") return upload_;
-  if (request.path() == "/stream") return stream_;
+  const std::string_view path = request.path();
+  if (path == "/upload") return upload_;
+  if (path == "/stream") return stream_;
+  if (path == "/events") return events_;
+  if (path == "/ws") return websocket_;
+  if (path.starts_with("/files/")) return file_;
   if (!request.query().empty() && parameter(request, "duration")) return later_;
   return plain_;
 }
@@ -87,7 +100,8 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
   } else if (path == "/whoami") {
     response.header("Content-Type", "application/json");
     response.write("{\"pid\":" + pid_text_ + ",\"generation\":" + generation_text_ +
-                   ",\"worker\":" + std::to_string(server_.worker()) + "}\n");
+                   ",\"worker\":" + std::to_string(server_.worker()) + ",\"client\":\"" +
+                   std::string(request.client_address()) + "\"}\n");
   } else if (path == "/echo") {
     const std::string_view type = request.header("Content-Type");
     response.header("Content-Type", type.empty() ? "application/octet-stream" : type);
@@ -97,7 +111,8 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
   } else {
     response.status(404);
     response.header("Content-Type", "text/plain");
-    response.write("no such page; try / /whoami /echo /upload /stream /error\n");
+    response.write(
+        "no such page; try / /whoami /echo /upload /stream /events /ws /files/ /error\n");
   }
 }
 
@@ -154,6 +169,46 @@ Routes::Awaitable Routes::upload(const Request& request, ResponseWriter& respons
   }
   response.header("Content-Type", "application/json");
   response.write("{\"bytes\":" + std::to_string(bytes) + "}\n");
+}
+
+// Server-sent events (WHATWG HTML, 9.2), one each `interval`, until the client leaves or the worker
+// drains. The last one tells the client to come back at once: to another worker.
+Routes::Awaitable Routes::events(const Request& request, ResponseWriter& response) {
+  const auto asked = duration_parameter(request, "interval");
+  const auto interval = asked.count() == 0 ? std::chrono::milliseconds(1000) : asked;
+  asio::steady_timer timer(worker::io_context(server_));
+  bool over = false;
+  const auto end = [&over, &timer] {
+    over = true;
+    timer.cancel();
+  };
+  response.on_drain(end);
+  response.on_client_closed(end);
+  response.header("Content-Type", "text/event-stream");
+  response.header("Cache-Control", "no-store");
+  for (int i = 0; !over; ++i) {
+    response.write("id: " + std::to_string(i) + "\ndata: " + generation_text_ + "\n\n");
+    co_await worker::flush(response);
+    if (over) break;
+    timer.expires_after(interval);
+    boost::system::error_code cancelled;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+  response.write("event: bye\nretry: 0\ndata: " + generation_text_ + "\n\n");
+}
+
+// A plain file of --files; the path is one name, so nothing outside can be named.
+void Routes::file(const Request& request, ResponseWriter& response) const {
+  const std::string name(request.path().substr(std::string_view("/files/").size()));
+  if (options_.files.empty() || name.empty() || name.starts_with('.') ||
+      name.find('/') != std::string::npos)
+    return response.status(404);
+  const int fd = ::open((options_.files + "/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return response.status(404);
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(0, ::lseek(fd, 0, SEEK_END)));
+  response.header("Content-Type", "application/octet-stream");
+  response.send_file(fd, 0, size);
+  ::close(fd);
 }
 
 }  // namespace holdfast::demo

@@ -9,6 +9,7 @@
 #include "holdfast/worker/asio.hpp"
 #include "holdfast/worker/server.hpp"
 #include "worker/demo/demo_options.hpp"
+#include "worker/demo/websocket.hpp"
 
 namespace holdfast::demo {
 
@@ -29,6 +30,8 @@ class Routes {
   Awaitable answer_later(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable stream(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable upload(const worker::Request& request, worker::ResponseWriter& response);
+  Awaitable events(const worker::Request& request, worker::ResponseWriter& response);
+  void file(const worker::Request& request, worker::ResponseWriter& response) const;
   Awaitable wait(std::chrono::milliseconds duration);
 
   worker::Server& server_;
@@ -37,6 +40,9 @@ class Routes {
   worker::Handler later_;
   worker::Handler stream_;
   worker::Handler upload_;
+  worker::Handler events_;
+  worker::Handler websocket_;
+  worker::Handler file_;
   boost::asio::steady_timer crash_;
   boost::asio::steady_timer fail_;
   bool failing_ = false;

@@ -27,14 +27,14 @@ Acceptors::~Acceptors() {
   close(false);
 }
 
-void Acceptors::add(UniqueFd fd, std::string name) {
+void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
   // Inherited by every accepted socket (tcp(7)); it has no meaning, and fails, on a Unix one.
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   auto listener = std::make_unique<Listener>();
   listener->owner = this;
   listener->fd = std::move(fd);
-  listener->name = std::move(name);
+  listener->profile = std::move(profile);
   listeners_.push_back(std::move(listener));
 }
 
@@ -113,7 +113,7 @@ Acceptors::Accepted Acceptors::accept_from(Listener& listener) {
   UniqueFd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
                         SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
-    sessions_.adopt(std::move(fd), PeerAddress::from(address), listener.name);
+    sessions_.adopt(std::move(fd), PeerAddress::from(address), listener.profile);
     return Accepted::More;
   }
   switch (errno) {

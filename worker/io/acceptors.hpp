@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "shared/io/unique_fd.hpp"
+#include "worker/io/listener_profile.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/sessions.hpp"
 
@@ -23,7 +24,7 @@ class Acceptors {
   ~Acceptors();
 
   // A nonblocking listening socket.
-  void add(UniqueFd fd, std::string name);
+  void add(UniqueFd fd, ListenerProfile profile);
 
   void start();
   void pause();  // keeps the listeners; what their queues hold is for others
@@ -35,7 +36,7 @@ class Acceptors {
     void on_poll(std::uint32_t events) override;
     Acceptors* owner = nullptr;
     UniqueFd fd;
-    std::string name;
+    ListenerProfile profile;
   };
   enum class Accepted { More, Empty, Full };
 
@@ -49,7 +50,7 @@ class Acceptors {
   Sessions& sessions_;
   const std::size_t& max_connections_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::vector<std::unique_ptr<Listener>> closed_;  // connections still refer to their names
+  std::vector<std::unique_ptr<Listener>> closed_;  // connections still refer to their profiles
   boost::asio::steady_timer retry_;
   bool wanted_ = false;    // start() was called last
   bool watching_ = false;  // in the epoll set

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <optional>
 
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/connection_state.hpp"
+#include "worker/core/proxy_protocol.hpp"
 #include "worker/core/timer_wheel.hpp"
+#include "worker/io/listener_profile.hpp"
 #include "worker/io/peer_address.hpp"
 #include "worker/io/poller.hpp"
 
@@ -17,10 +20,19 @@ namespace holdfast::worker {
 class Exchange;
 class Sessions;
 
+// What only some connections have; a plain one has none of it.
+struct ConnectionExtra {
+  bool handshaking = false;                  // TLS: no request before it is done
+  bool proxy_pending = false;                // the PROXY header comes before everything else
+  std::unique_ptr<ProxyHeaderReader> proxy;  // while it comes
+  std::optional<PeerAddress> client;         // as it told
+  TimePoint linger_until{};                  // when it is closed although it still sends
+};
+
 struct Connection final : Pollable, Timer {
   Connection(Sessions& sessions, UniqueFd descriptor, PeerAddress address,
-             const std::string& listener_name)
-      : owner(sessions), fd(std::move(descriptor)), peer(address), listener(&listener_name) {}
+             const ListenerProfile& profile)
+      : owner(sessions), fd(std::move(descriptor)), peer(address), listener(&profile) {}
 
   void on_poll(std::uint32_t events) override;
 
@@ -29,7 +41,8 @@ struct Connection final : Pollable, Timer {
   ConnMachine machine;
   PeerAddress peer;
   std::uint32_t interest = 0;  // what the epoll set is asked for
-  const std::string* listener;
+  const ListenerProfile* listener;
+  std::unique_ptr<ConnectionExtra> extra;
   std::uint64_t number = 0;  // of those this worker accepted
   Exchange* exchange = nullptr;
   Connection* previous = nullptr;  // in the list of all connections

@@ -15,30 +15,6 @@ boost::system::error_code client_gone() {
   return asio::error::make_error_code(asio::error::connection_aborted);
 }
 
-// A completion handler must not run inside the call that starts the operation, and ours may come at
-// once.
-template <typename Handler>
-class Deferred {
- public:
-  explicit Deferred(Handler handler) : state_(std::make_shared<State>(std::move(handler))) {}
-
-  template <typename... Results>
-  void operator()(Results... results) const {
-    if (!state_->initiating) return std::move(state_->handler)(results...);
-    auto executor = asio::get_associated_executor(state_->handler);
-    asio::post(executor, [state = state_, results...] { std::move(state->handler)(results...); });
-  }
-  void initiated() const { state_->initiating = false; }
-
- private:
-  struct State {
-    explicit State(Handler h) : handler(std::move(h)) {}
-    Handler handler;
-    bool initiating = true;
-  };
-  std::shared_ptr<State> state_;
-};
-
 }  // namespace
 
 class AsioAccess {
@@ -59,13 +35,13 @@ Handler coroutine(Server& server, AwaitableHandler handler) {
 
 asio::awaitable<std::size_t> read_body(const Request& request, asio::mutable_buffer into) {
   const auto start = [&request, into](auto handler) {
-    Deferred deferred(std::move(handler));
+    const auto executor = asio::get_associated_executor(handler);
+    const detail::Deferred done(std::move(handler), executor);
     request.read_body({static_cast<char*>(into.data()), into.size()},
-                      [deferred](std::optional<std::size_t> read) {
-                        deferred(read ? boost::system::error_code() : client_gone(),
-                                 read.value_or(0));
+                      [done](std::optional<std::size_t> read) {
+                        done(read ? boost::system::error_code() : client_gone(), read.value_or(0));
                       });
-    deferred.initiated();
+    done.started();
   };
   return asio::async_initiate<const asio::use_awaitable_t<>,
                               void(boost::system::error_code, std::size_t)>(start,
@@ -74,10 +50,11 @@ asio::awaitable<std::size_t> read_body(const Request& request, asio::mutable_buf
 
 asio::awaitable<void> flush(ResponseWriter& response) {
   const auto start = [&response](auto handler) {
-    Deferred deferred(std::move(handler));
+    const auto executor = asio::get_associated_executor(handler);
+    const detail::Deferred done(std::move(handler), executor);
     response.on_flushed(
-        [deferred](bool sent) { deferred(sent ? boost::system::error_code() : client_gone()); });
-    deferred.initiated();
+        [done](bool sent) { done(sent ? boost::system::error_code() : client_gone()); });
+    done.started();
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(
       start, asio::use_awaitable);

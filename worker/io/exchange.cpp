@@ -27,6 +27,9 @@ void Exchange::reset_request() {
   stage = Stage::Head;
   recycle(out);
   out_begin = 0;
+  file.reset();
+  file_left = 0;
+  behind_file.clear();
   scan_resume = 0;
   read_ahead = false;
   head_parsed = false;
@@ -44,6 +47,10 @@ void Exchange::reset_request() {
   declared_length.reset();
   recycle(pending);
   flush_callback = nullptr;
+  trailers.clear();
+  client_closed = nullptr;
+  drain_callback = nullptr;
+  hijacked.reset();
   completion = Completion::Ok;
   logged = false;
   request_size = response_size = bytes_received = bytes_sent = 0;
@@ -101,19 +108,20 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
     close_after = true;
   const ConnectionHeader connection_field = connection_header(minor, client_keeps, close_after);
   if (connection_field == ConnectionHeader::Close) close_after = true;
-  const std::span<const HeaderField> always = sessions_.default_headers();
-  header_views_.assign(always.begin(), always.end());
+  header_views_.clear();
   const std::string_view texts = texts_;
   for (const Span& at : fields_) {
     header_views_.push_back(
         {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
-  append_response_head(out, {.status = status,
-                             .date = sessions_.http_date(*this),
-                             .fields = header_views_,
-                             .framing = how,
-                             .content_length = length,
-                             .connection = connection_field});
+  append_response_head(
+      out, {.status = status,
+            .date = sessions_.default_date() ? std::string_view{} : sessions_.http_date(*this),
+            .lines = sessions_.default_lines(),
+            .fields = header_views_,
+            .framing = how,
+            .content_length = length,
+            .connection = connection_field});
 }
 
 void Exchange::start_stream() {
@@ -131,10 +139,28 @@ void Exchange::frame(std::string_view bytes) {
   framed_ += bytes.size();
   response_size += bytes.size();
   if (framing == BodyFraming::Chunked) {
-    append_chunk(out, bytes);
+    append_chunk(sink(), bytes);
   } else {
-    out += bytes;
+    sink() += bytes;
   }
+}
+
+void Exchange::append_file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length) {
+  if (length == 0 || is_head_request || framing == BodyFraming::None) {
+    // The head tells of it all the same.
+    framed_ += length;
+    return;
+  }
+  if (framing == BodyFraming::Length && framed_ + length > declared_length.value_or(0)) {
+    length_broken = true;
+    length = declared_length.value_or(0) - framed_;
+  }
+  framed_ += length;
+  if (framing == BodyFraming::Chunked) append_chunk_header(out, length);
+  file = std::move(descriptor);
+  file_at = static_cast<off_t>(offset);
+  file_left = length;
+  if (framing == BodyFraming::Chunked && length != 0) behind_file = "\r\n";
 }
 
 void Exchange::frame_pending() {
@@ -149,7 +175,7 @@ void Exchange::finish_body() {
     put_head(bodyless ? BodyFraming::None : BodyFraming::Length, *declared_length);
   }
   frame_pending();
-  if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(out);
+  if (framing == BodyFraming::Chunked && !is_head_request) append_last_chunk(sink(), trailers);
   if (framing == BodyFraming::Length && !is_head_request && framed_ < declared_length.value_or(0))
     length_broken = true;
 }

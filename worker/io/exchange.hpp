@@ -6,27 +6,40 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "holdfast/worker/handler.hpp"
+#include "holdfast/worker/hijacked.hpp"
 #include "shared/core/time.hpp"
+#include "shared/io/unique_fd.hpp"
 #include "worker/core/access_record.hpp"
+#include "worker/core/body_pace.hpp"
+#include "worker/core/chunk.hpp"
 #include "worker/core/head_scan.hpp"
 #include "worker/core/response_head.hpp"
+#include "worker/io/peer_address.hpp"
 #include "worker/io/request_parser.hpp"
 
 namespace holdfast::worker {
 
 class Sessions;
 struct Connection;
+class Exchange;
 
 enum class Stage : std::uint8_t {
   Head,      // reading the head
   Body,      // reading the body for a plain handler
-  Handling,  // a streaming handler is at work
+  Handling,  // a streaming handler is at work, or has taken the stream
   Sending,   // the handler is done; the kernel does not take the rest yet
+};
+
+// What a Hijacked and its exchange know of each other; the one that ends first clears it.
+struct HijackState {
+  Exchange* exchange = nullptr;
 };
 
 // Throws std::invalid_argument where the field could break the framing of a response.
@@ -57,7 +70,11 @@ class Exchange {
   // Instead of whatever a handler was about to say; only before the head is sent.
   void set_plain_answer(int code, std::string_view text);
 
-  std::size_t unsent() const { return out.size() - out_begin; }
+  // Bytes behind the head, of a file that the kernel reads by itself.
+  void append_file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length);
+
+  // What the kernel has not taken: `out`, then the file, then `behind_file`.
+  bool unsent() const { return out_begin != out.size() || file_left != 0 || !behind_file.empty(); }
 
   std::size_t place = 0;  // in the table of Sessions
 
@@ -68,6 +85,10 @@ class Exchange {
   std::string in;   // received, not consumed
   std::string out;  // for the kernel, from out_begin
   std::size_t out_begin = 0;
+  UniqueFd file;
+  off_t file_at = 0;
+  std::uint64_t file_left = 0;
+  std::string behind_file;
   std::size_t scan_resume = 0;
   bool read_ahead = false;  // a plain handler's request came with bytes of the next one
 
@@ -80,6 +101,7 @@ class Exchange {
   std::string_view body_view;
   bool body_done = true;
   bool expects_continue = false;
+  BodyPace pace;
   const Handler* handler = nullptr;
   Request::BodyCallback body_callback;
   std::span<char> body_into;
@@ -96,15 +118,21 @@ class Exchange {
   std::optional<std::uint64_t> declared_length;
   std::string pending;  // written, not framed
   ResponseWriter::FlushCallback flush_callback;
+  Trailers trailers;
 
   // Handler
   // -----------------------------------------------------------------------------------------------------------
   bool handler_running = false;  // a streaming handler has not called done
   bool in_handler_call = false;  // it may call done before it returns
+  std::function<void()> client_closed;
+  std::function<void()> drain_callback;
+  std::shared_ptr<HijackState> hijacked;
 
   // Log
   // ---------------------------------------------------------------------------------------------------------------
   TimePoint started;
+  PeerAddress::Text remote_text;
+  PeerAddress::Text client_text;
   Completion completion = Completion::Ok;
   bool logged = false;
   std::uint64_t request_size = 0;
@@ -125,6 +153,7 @@ class Exchange {
   };
   void put_head(BodyFraming how, std::uint64_t length);
   void frame(std::string_view bytes);
+  std::string& sink() { return file_left != 0 ? behind_file : out; }
   void push(std::vector<Span>& spans, std::string_view key, std::string_view value);
 
   Sessions& sessions_;

@@ -1,4 +1,8 @@
 // Which exchange serves which connection, and what becomes of it when the client leaves first.
+#include <stdexcept>
+
+#include <boost/asio/post.hpp>
+
 #include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
@@ -32,15 +36,18 @@ void Sessions::detach_exchange(Connection& connection) {
   Exchange& exchange = *connection.exchange;
   if (!exchange.logged && !shutting_down_) {
     if (exchange.completion == Completion::Ok) exchange.completion = Completion::ClientAborted;
-    if (!exchange.head_sent) exchange.status = exchange.completion == Completion::Cut ? 503 : 499;
+    if (!exchange.head_sent && !exchange.hijacked)
+      exchange.status = exchange.completion == Completion::Cut ? 503 : 499;
     log(exchange, connection, now());
   }
   connection.exchange = nullptr;
   exchange.connection = nullptr;
+  if (exchange.hijacked) exchange.hijacked->exchange = nullptr;
   if (exchange.handler_running) {
     ++orphaned_handlers_;
     if (!shutting_down_) fail_callbacks(exchange);
   } else {
+    if (exchange.hijacked && !shutting_down_) fail_callbacks(exchange);
     release(exchange);
   }
 }
@@ -60,11 +67,41 @@ void Sessions::release(Exchange& exchange) {
   idle_exchanges_.push_back(&exchange);
 }
 
+// A callback may end the request, and with it the exchange: all are taken before the first is
+// called.
 void Sessions::fail_callbacks(Exchange& exchange) {
   const auto body = std::exchange(exchange.body_callback, nullptr);
   const auto flushed = std::exchange(exchange.flush_callback, nullptr);
-  if (body) return body(std::nullopt);
+  const auto closed = std::exchange(exchange.client_closed, nullptr);
+  exchange.drain_callback = nullptr;
+  if (body) body(std::nullopt);
   if (flushed) flushed(false);
+  if (closed) closed();
+}
+
+void Sessions::tell_client_closed(Exchange& exchange) {
+  if (const auto callback = std::exchange(exchange.client_closed, nullptr)) callback();
+}
+
+void Sessions::on_client_closed(Exchange& exchange, std::function<void()> callback) {
+  if (exchange.stage != Stage::Handling)
+    throw std::logic_error("a plain handler answers before it returns");
+  exchange.client_closed = std::move(callback);
+  if (exchange.connection != nullptr) return set_interest(*exchange.connection);
+  boost::asio::post(io_, std::exchange(exchange.client_closed, nullptr));
+}
+
+void Sessions::on_drain(Exchange& exchange, std::function<void()> callback) {
+  if (exchange.stage != Stage::Handling)
+    throw std::logic_error("a plain handler answers before it returns");
+  exchange.drain_callback = std::move(callback);
+  if (draining_) tell_drain(exchange);
+}
+
+// Never from inside a call of the handler's, nor of the sweep.
+void Sessions::tell_drain(Exchange& exchange) {
+  if (exchange.drain_callback)
+    boost::asio::post(io_, std::exchange(exchange.drain_callback, nullptr));
 }
 
 void Sessions::drop_orphan(Exchange& exchange) {

@@ -67,6 +67,10 @@ Sessions::Step Sessions::after_handler_call(Connection& connection, Exchange& ex
     if (!exchange.handler_running) drop_orphan(exchange);
     return Step::Gone;
   }
+  if (exchange.hijacked) {
+    watch_hijacked(connection);
+    return Step::Gone;
+  }
   if (!exchange.handler_running) return respond(connection);
   set_interest(connection);
   return Step::Wait;
@@ -99,6 +103,14 @@ void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
     return;
   }
   Connection& connection = *exchange.connection;
+  if (exchange.hijacked) {
+    if (error) {
+      exchange.set_log_field("error", text_of(error));
+      exchange.completion = Completion::HandlerError;
+      feed(connection, ConnEvent::PeerGone);
+    }
+    return;
+  }
   if (error) {
     if (exchange.head_sent) {
       exchange.set_log_field("error", text_of(error));

@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "worker/core/ascii.hpp"
+#include "worker/core/request_target.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
 #include "worker/io/sessions.hpp"
@@ -13,11 +14,8 @@ namespace holdfast::worker {
 
 std::string_view Request::method() const { return exchange_.parser.head().method; }
 std::string_view Request::target() const { return exchange_.parser.head().target; }
-std::string_view Request::path() const { return target().substr(0, target().find('?')); }
-std::string_view Request::query() const {
-  const std::size_t mark = target().find('?');
-  return mark == std::string_view::npos ? std::string_view{} : target().substr(mark + 1);
-}
+std::string_view Request::path() const { return target_path(target()); }
+std::string_view Request::query() const { return target_query(target()); }
 std::string_view Request::host() const { return exchange_.parser.head().host; }
 int Request::minor_version() const { return exchange_.parser.head().minor; }
 std::string_view Request::header(std::string_view name) const {
@@ -41,11 +39,14 @@ const std::string& Request::request_id() const {
 std::string_view Request::remote_address() const {
   return exchange_.sessions().remote_address(exchange_);
 }
+std::string_view Request::client_address() const {
+  return exchange_.sessions().client_address(exchange_);
+}
 std::uint16_t Request::remote_port() const {
   return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};
 }
 std::string_view Request::listener() const {
-  return exchange_.connection != nullptr ? std::string_view(*exchange_.connection->listener)
+  return exchange_.connection != nullptr ? std::string_view(exchange_.connection->listener->name)
                                          : std::string_view{};
 }
 std::uint64_t Request::generation() const { return exchange_.sessions().identity().generation; }
@@ -72,6 +73,20 @@ void ResponseWriter::flush() { exchange_.sessions().flush(exchange_); }
 void ResponseWriter::on_flushed(FlushCallback callback) {
   exchange_.sessions().flush_then(exchange_, std::move(callback));
 }
+void ResponseWriter::send_file(int file, std::uint64_t offset, std::uint64_t length) {
+  exchange_.sessions().send_file(exchange_, file, offset, length);
+}
+void ResponseWriter::trailer(std::string_view name, std::string_view value) {
+  check_header(name, value);
+  exchange_.trailers.emplace_back(name, value);
+}
+void ResponseWriter::on_client_closed(std::function<void()> callback) {
+  exchange_.sessions().on_client_closed(exchange_, std::move(callback));
+}
+void ResponseWriter::on_drain(std::function<void()> callback) {
+  exchange_.sessions().on_drain(exchange_, std::move(callback));
+}
+Hijacked ResponseWriter::hijack() { return exchange_.sessions().hijack(exchange_); }
 void ResponseWriter::log_field(std::string_view key, std::string_view value) {
   exchange_.set_log_field(key, value);
 }

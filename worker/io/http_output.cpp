@@ -1,12 +1,25 @@
 // Bytes out: responses, back-pressure, and the line in the access log.
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
+#include <fcntl.h>
+#include <stdexcept>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
 
 #include "worker/io/sessions.hpp"
+#include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
+namespace {
+
+// Of a file in one turn: a client on a fast network must not hold up the others.
+constexpr std::uint64_t kFileTurn = 1024 * 1024;
+constexpr std::size_t kFilePiece = 64 * 1024;  // where the kernel cannot send files by itself
+
+}  // namespace
+
 Sessions::Step Sessions::respond(Connection& connection) {
   Exchange& exchange = *connection.exchange;
   exchange.stage = Stage::Sending;
@@ -49,17 +62,57 @@ Sessions::Step Sessions::finish_request(Connection& connection) {
 }
 
 Sessions::SendResult Sessions::send(Connection& connection, Exchange& exchange) {
-  while (exchange.unsent() != 0) {
-    const ssize_t n = ::send(connection.fd.get(), exchange.out.data() + exchange.out_begin,
-                             exchange.unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno == EAGAIN ? SendResult::Blocked : SendResult::Failed;
-    exchange.out_begin += static_cast<std::size_t>(n);
-    exchange.bytes_sent += static_cast<std::uint64_t>(n);
+  std::uint64_t turn = kFileTurn;
+  for (;;) {
+    while (exchange.out_begin != exchange.out.size()) {
+      const ssize_t n = transmit(connection, exchange.out.data() + exchange.out_begin,
+                                 exchange.out.size() - exchange.out_begin, exchange.file_left != 0);
+      if (n < 0) return errno == EAGAIN ? SendResult::Blocked : SendResult::Failed;
+      exchange.out_begin += static_cast<std::size_t>(n);
+      exchange.bytes_sent += static_cast<std::uint64_t>(n);
+    }
+    exchange.out.clear();
+    exchange.out_begin = 0;
+    if (exchange.file_left != 0) {
+      if (turn == 0) {
+        rearm(connection);
+        return SendResult::Blocked;
+      }
+      const ssize_t n = send_file_part(connection, exchange, turn);
+      if (n < 0 && errno == EAGAIN) return SendResult::Blocked;
+      if (n <= 0) return SendResult::Failed;
+      turn -= std::min(turn, static_cast<std::uint64_t>(n));
+    } else if (!exchange.behind_file.empty()) {
+      exchange.out.swap(exchange.behind_file);
+    } else {
+      return SendResult::Complete;
+    }
   }
-  exchange.out.clear();
-  exchange.out_begin = 0;
-  return SendResult::Complete;
+}
+
+ssize_t Sessions::send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most) {
+  most = std::min(most, exchange.file_left);
+  ssize_t n = 0;
+  if (can_transmit_files(connection)) {
+    n = transmit_file(connection, exchange.file.get(), exchange.file_at,
+                      static_cast<std::size_t>(most));
+    if (n > 0) exchange.bytes_sent += static_cast<std::uint64_t>(n);
+  } else {
+    exchange.out.resize(std::min<std::uint64_t>(most, kFilePiece));
+    n = ::pread(exchange.file.get(), exchange.out.data(), exchange.out.size(), exchange.file_at);
+    exchange.out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    if (n > 0) exchange.file_at += n;
+  }
+  if (n > 0) {
+    exchange.file_left -= static_cast<std::uint64_t>(n);
+    exchange.response_size += static_cast<std::uint64_t>(n);
+    if (exchange.file_left == 0) exchange.file.reset();
+  } else if (n == 0) {
+    // It was cut short while it was sent: the client must not take what it has for the whole.
+    exchange.completion = Completion::HandlerError;
+    mark_incomplete(connection);
+  }
+  return n;
 }
 
 void Sessions::continue_sending(Connection& connection) {
@@ -108,8 +161,20 @@ void Sessions::flush(Exchange& exchange) {
 void Sessions::flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback) {
   flush(exchange);
   if (exchange.connection == nullptr) return callback(false);
-  if (exchange.unsent() == 0) return callback(true);
+  if (!exchange.unsent()) return callback(true);
   exchange.flush_callback = std::move(callback);
+}
+
+void Sessions::send_file(Exchange& exchange, int file, std::uint64_t offset, std::uint64_t length) {
+  if (exchange.file_left != 0) throw std::logic_error("a file is already being sent");
+  UniqueFd own(::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  if (!own) throw std::system_error(errno, std::generic_category(), "cannot keep a file to send");
+  if (exchange.connection == nullptr) return;
+  if (!exchange.head_sent && !exchange.declared_length)
+    exchange.declared_length = exchange.pending.size() + length;
+  exchange.start_stream();
+  exchange.frame_pending();
+  exchange.append_file(std::move(own), offset, length);
 }
 
 // The response cannot be completed: the client must not take what it has for the whole.
@@ -142,8 +207,7 @@ bool Sessions::next_request_is_here(const Exchange& exchange) const {
     return false;
   const bool streams = std::holds_alternative<StreamHandler>(*exchange.handler);
   if (streams ? !exchange.in.empty() : exchange.read_ahead) return true;
-  char byte = 0;
-  return ::recv(exchange.connection->fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return bytes_waiting(*exchange.connection);
 }
 
 std::string_view Sessions::http_date(const Exchange& exchange) {

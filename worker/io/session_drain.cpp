@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "worker/io/sessions.hpp"
+#include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
 
@@ -37,6 +38,8 @@ void Sessions::arm_wheel() {
 void Sessions::on_timer(Connection& connection) {
   if (connection.machine.state == ConnState::Active) {
     time_out_request(connection);
+  } else if (connection.machine.state == ConnState::Hijacked) {
+    feed(connection, ConnEvent::PeerGone);  // only set while a closed stream sends its rest
   } else {
     feed(connection, ConnEvent::TimedOut);
   }
@@ -73,6 +76,7 @@ void Sessions::sweep() {
       shorten_grace(connection);
     } else {
       feed(connection, ConnEvent::DrainBegan);
+      if (connection.fd && connection.exchange != nullptr) tell_drain(*connection.exchange);
     }
   }
   if (sweep_at_ != nullptr) boost::asio::post(io_, [this] { sweep(); });
@@ -97,14 +101,14 @@ void Sessions::cut(Connection& connection, Completion why) {
   if (Exchange* exchange = connection.exchange; exchange != nullptr) {
     exchange->completion = why;
     mark_incomplete(connection);
-    if (!exchange->head_sent) {
+    if (!exchange->head_sent && state != ConnState::Hijacked) {
       // Nobody will answer it any more: say so, as far as one write goes.
       exchange->set_plain_answer(503, "the server is stopping\n");
       exchange->close_after = true;
       exchange->finish_body();
       send(connection, *exchange);
       // Unread bytes would turn our FIN into a RST, which can destroy this answer.
-      ::shutdown(connection.fd.get(), SHUT_WR);
+      end_output(connection);
       for (int i = 0; i<kCutReads&& ::recv(connection.fd.get(), scratch_.data(), scratch_.size(),
                                            MSG_DONTWAIT)> 0;
            ++i) {

@@ -10,14 +10,20 @@
 #include <boost/asio/post.hpp>
 
 #include "worker/core/ascii.hpp"
+#include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
 namespace {
 
-constexpr std::size_t kScratch = 64 * 1024;
-constexpr Millis kLinger{1'000};     // after a response: the client reads it and closes
-constexpr Millis kQuietLinger{100};  // after nothing: there is no response to protect
-constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP;
+constexpr Millis kLinger{1'000};       // after a response: the client reads it and closes
+constexpr Millis kLongLinger{30'000};  // while the client still sends, as nginx's lingering_time
+constexpr Millis kQuietLinger{100};    // after nothing: there is no response to protect
+constexpr int kLingerReads = 16;       // a turn
+// Edge-triggered: a level-triggered set looks at every connection it reported once more, which
+// costs each request a poll of its socket. Whoever stops before the kernel has nothing left calls
+// rearm().
+constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kGone = EPOLLERR | EPOLLHUP;
 
 }  // namespace
 
@@ -33,7 +39,7 @@ Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Se
       poller_(io, [this] { collect(); }),
       wheel_timer_(io),
       pid_(static_cast<std::uint64_t>(::getpid())),
-      scratch_(kScratch) {
+      scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
   std::random_device seed;
   id_text_.assign(32, '0');
@@ -50,17 +56,24 @@ void Sessions::set_default_header(std::string name, std::string value) {
   const auto same = [&](const auto& field) { return equals_ignoring_case(field.first, name); };
   std::erase_if(default_headers_, same);
   default_headers_.emplace_back(std::move(name), std::move(value));
-  default_views_.clear();
-  for (const auto& [key, text] : default_headers_) default_views_.push_back({key, text});
+  std::vector<HeaderField> fields;
+  for (const auto& [key, text] : default_headers_) fields.push_back({key, text});
+  default_lines_.clear();
+  default_date_ = append_field_lines(default_lines_, 200, fields);
 }
 
 // Connections and their machine
 // --------------------------------------------------------------------------------------
 
-void Sessions::adopt(UniqueFd fd, PeerAddress peer, const std::string& listener) {
+void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
   auto connection = std::make_unique<Connection>(*this, std::move(fd), peer, listener);
   connection->number = ++accepted_;
   connection->interest = kReading;
+  if (listener.tls || listener.proxy_protocol) {
+    connection->extra = std::make_unique<ConnectionExtra>();
+    connection->extra->handshaking = listener.tls;
+    connection->extra->proxy_pending = listener.proxy_protocol;
+  }
   if (!poller_.add(connection->fd.get(), kReading, *connection))
     return;  // no memory for it: the client sees a close
   Connection& added = *connection.release();
@@ -90,7 +103,7 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
       probe(connection);
       break;
     case ConnEffect::HalfClose:
-      half_close(connection, before != ConnState::Active);
+      half_close(connection, before == ConnState::New || before == ConnState::Idle);
       break;
     case ConnEffect::Close:
     case ConnEffect::Abort:
@@ -105,6 +118,10 @@ void Sessions::start_grace(Connection& connection) {
 
 // The last look before the close: a request that is already here is served.
 void Sessions::probe(Connection& connection) {
+  if (connection.extra && connection.extra->proxy_pending) {
+    refuse_unfinished_header(connection, "the header did not come in time");
+    return feed(connection, ConnEvent::Quiet);
+  }
   char byte = 0;
   const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n > 0) {
@@ -121,14 +138,31 @@ void Sessions::half_close(Connection& connection, bool quiet) {
   // A descriptor of this socket that somebody else holds would keep close() from sending the FIN
   // (unix(7) passing), and close() with unread bytes sends a RST that can destroy the last
   // response: so FIN first, then read until the peer's.
-  ::shutdown(connection.fd.get(), SHUT_WR);
+  end_output(connection);
   set_interest(connection);
   schedule(connection, quiet ? kQuietLinger : kLinger);
 }
 
 void Sessions::linger(Connection& connection) {
-  const ssize_t n = ::recv(connection.fd.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
-  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) feed(connection, ConnEvent::PeerGone);
+  for (int i = 0; i < kLingerReads; ++i) {
+    bool more = false;
+    const ssize_t n = receive(connection, scratch_.data(), scratch_.size(), more);
+    if (n == 0 || (n < 0 && errno != EAGAIN)) return feed(connection, ConnEvent::PeerGone);
+    if (n < 0) return;
+    if (i == 0) linger_on(connection);
+  }
+  rearm(connection);
+}
+
+// A client in the middle of an upload may read our answer only behind it: closing earlier would
+// reset the connection and destroy the answer (RFC 9112, 9.6).
+void Sessions::linger_on(Connection& connection) {
+  if (!connection.extra) connection.extra = std::make_unique<ConnectionExtra>();
+  TimePoint& until = connection.extra->linger_until;
+  const TimePoint at = now();
+  if (until == TimePoint()) until = at + kLongLinger;
+  wheel_.schedule(connection, std::min(at + kLinger, until));
+  arm_wheel();
 }
 
 void Sessions::close(Connection& connection) {
@@ -137,7 +171,7 @@ void Sessions::close(Connection& connection) {
   if (connection.exchange != nullptr) detach_exchange(connection);
   wheel_.cancel(connection);
   poller_.remove(connection.fd.get());
-  ::shutdown(connection.fd.get(), SHUT_WR);
+  end_output(connection);
   connection.fd.reset();
   if (sweep_at_ == &connection) sweep_at_ = connection.next;
   if (connection.previous != nullptr) {
@@ -168,31 +202,61 @@ void Sessions::announce_if_gone() {
 // -------------------------------------------------------------------------------------------------------------
 
 void Sessions::set_interest(Connection& connection) {
-  std::uint32_t wanted = kReading;
-  if (const Exchange* exchange = connection.exchange; exchange != nullptr) {
-    if (exchange->stage == Stage::Sending) wanted = EPOLLOUT;
-    if (exchange->stage == Stage::Handling) {
-      wanted = (exchange->body_callback ? EPOLLIN : 0U) | (exchange->unsent() != 0 ? EPOLLOUT : 0U);
-    }
-  }
-  if (wanted == connection.interest) return;
-  connection.interest = wanted;
-  poller_.modify(connection.fd.get(), wanted, connection);
+  const Exchange* exchange = connection.exchange;
+  if (exchange == nullptr || exchange->stage < Stage::Handling) return watch(connection, kReading);
+  if (exchange->stage == Stage::Sending) return watch(connection, EPOLLOUT | EPOLLET);
+  // What a handler does not wait for now it may wait for at once, so it is only left out when it
+  // comes (poll_handler): most handlers then cost no epoll_ctl(2).
+  watch(connection, EPOLLET | (connection.interest & (EPOLLIN | EPOLLRDHUP)) |
+                        (exchange->body_callback ? EPOLLIN : 0U) |
+                        (exchange->client_closed ? EPOLLRDHUP : 0U) |
+                        (exchange->unsent() ? EPOLLOUT : 0U));
+}
+
+void Sessions::watch(Connection& connection, std::uint32_t events) {
+  if (events == connection.interest) return;
+  connection.interest = events;
+  rearm(connection);
+}
+
+// What the kernel holds now is reported once more.
+void Sessions::rearm(Connection& connection) {
+  poller_.modify(connection.fd.get(), connection.interest, connection);
 }
 
 void Sessions::on_poll(Connection& connection, std::uint32_t events) {
   if (!connection.fd) return;  // closed earlier in this batch
+  if (connection.extra && (connection.extra->handshaking || connection.extra->proxy_pending)) {
+    if (!prepare(connection)) return;
+    events |= EPOLLIN;  // its edge may be gone
+  }
   if (connection.machine.state == ConnState::Lingering) return linger(connection);
-  if ((events & EPOLLOUT) != 0) {
+  if (connection.machine.state == ConnState::Hijacked) return poll_hijacked(connection, events);
+  if ((events & EPOLLOUT) != 0 && connection.exchange != nullptr) {
     continue_sending(connection);
     if (!connection.fd || connection.machine.state == ConnState::Lingering) return;
   }
-  constexpr std::uint32_t kGone = EPOLLERR | EPOLLHUP;
+  if (connection.exchange != nullptr && connection.exchange->stage == Stage::Handling)
+    return poll_handler(connection, events);
   if ((connection.interest & EPOLLIN) != 0) {
-    if ((events & (kReading | kGone)) != 0) read(connection);
+    if ((events & (EPOLLIN | EPOLLRDHUP | kGone)) != 0)
+      read(connection, (events & (EPOLLRDHUP | kGone)) != 0);
   } else if ((events & kGone) != 0) {
     feed(connection, ConnEvent::PeerGone);
   }
+}
+
+void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
+  Exchange& exchange = *connection.exchange;
+  const std::uint32_t input = events & (EPOLLIN | EPOLLRDHUP);
+  if (exchange.body_callback) {
+    if ((input | (events & kGone)) != 0) read(connection, (events & (EPOLLRDHUP | kGone)) != 0);
+    return;
+  }
+  if ((events & kGone) != 0) return feed(connection, ConnEvent::PeerGone);
+  if (input == 0) return;
+  watch(connection, connection.interest & ~input);
+  if ((input & EPOLLRDHUP) != 0) tell_client_closed(exchange);
 }
 
 Stats Sessions::stats() const {

@@ -3,8 +3,10 @@
 // io_context.
 //   sessions.cpp       the connections       http_input.cpp     heads, and who answers them
 //   session_drain.cpp  deadlines and drain   body_input.cpp     bodies for streaming handlers
+//   session_prepare.cpp  before requests     transport.cpp      bytes, plain or TLS
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
+//   proxy_input.cpp    PROXY headers         client_address.cpp who the client is
 #pragma once
 
 #include <chrono>
@@ -19,6 +21,7 @@
 
 #include "holdfast/worker/options.hpp"
 #include "shared/core/control_message.hpp"
+#include "worker/core/forwarded.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
@@ -41,13 +44,17 @@ class Sessions {
   Sessions& operator=(const Sessions&) = delete;
 
   Poller& poller() { return poller_; }
+  // Whose X-Forwarded-For is believed (Options::trusted_proxies).
+  Result<void> trust(const std::vector<std::string>& networks);
   void set_identity(Identity identity) { identity_ = identity; }
   Identity identity() const { return identity_; }
 
   void set_default_header(std::string name, std::string value);
-  std::span<const HeaderField> default_headers() const { return default_views_; }
+  // In every response; with a Date among them the server adds none.
+  std::string_view default_lines() const { return default_lines_; }
+  bool default_date() const { return default_date_; }
 
-  void adopt(UniqueFd fd, PeerAddress peer, const std::string& listener);
+  void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
   // may shorten graces.
@@ -71,11 +78,22 @@ class Sessions {
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
   void flush(Exchange& exchange);
   void flush_then(Exchange& exchange, ResponseWriter::FlushCallback callback);
+  void send_file(Exchange& exchange, int file, std::uint64_t offset, std::uint64_t length);
+  void on_client_closed(Exchange& exchange, std::function<void()> callback);
+  void on_drain(Exchange& exchange, std::function<void()> callback);
+
+  // For Hijacked
+  // --------------------------------------------------------------------------------------------
+  Hijacked hijack(Exchange& exchange);
+  void read_hijacked(Exchange& exchange, std::span<char> into, Hijacked::ReadCallback callback);
+  void write_hijacked(Exchange& exchange, std::string_view bytes, Hijacked::WriteCallback callback);
+  void close_hijacked(Exchange& exchange);
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string& request_id(Exchange& exchange);
-  std::string_view remote_address(const Exchange& exchange);
+  std::string_view remote_address(Exchange& exchange);
+  std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For Connection
@@ -97,6 +115,7 @@ class Sessions {
   void probe(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
+  void linger_on(Connection& connection);
   void close(Connection& connection);
   void cut(Connection& connection, Completion why);
   void on_timer(Connection& connection);
@@ -106,6 +125,17 @@ class Sessions {
   void sweep();
   void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
+  void watch(Connection& connection, std::uint32_t events);
+  void rearm(Connection& connection);
+  void poll_handler(Connection& connection, std::uint32_t events);
+  bool prepare(Connection& connection);
+
+  // proxy_input.cpp, client_address.cpp
+  bool read_proxy_header(Connection& connection);
+  void refuse_unfinished_header(const Connection& connection, const char* why);
+  void refuse_header(const Connection& connection, const char* why);
+  std::optional<PeerAddress> told_client(const Exchange& exchange,
+                                         const Connection& connection) const;
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
@@ -113,11 +143,12 @@ class Sessions {
   void release(Exchange& exchange);
 
   // http_input.cpp
-  void read(Connection& connection);
+  void read(Connection& connection, bool peer_ended = false);
   void end_of_input(Connection& connection);
   void on_bytes(Connection& connection, std::string_view fresh);
   void keep(Exchange& exchange, Input& input);
   Step advance(Connection& connection, Input& input);
+  void wait_for_head(Connection& connection);
   Step begin_request(Connection& connection, std::string_view head, Input& input);
   Step collect_body(Connection& connection, std::string_view& rest);
   Step run_plain(Connection& connection, std::string_view head, std::string_view rest);
@@ -127,8 +158,15 @@ class Sessions {
   Step reject(Connection& connection, int status, const char* reason,
               Completion why = Completion::Rejected);
   void deliver_body(Connection& connection, std::string_view fresh);
+  void wait_for_body(Connection& connection);
   Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
+
+  // hijacked.cpp
+  void poll_hijacked(Connection& connection, std::uint32_t events);
+  void deliver_hijacked(Connection& connection);
+  void watch_hijacked(Connection& connection);
+  void release_hijacked(Connection& connection);
 
   // http_output.cpp
   void handler_done(Exchange& exchange, std::exception_ptr error);
@@ -138,6 +176,9 @@ class Sessions {
   SendResult send(Connection& connection, Exchange& exchange);
   void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
+  void tell_client_closed(Exchange& exchange);
+  void tell_drain(Exchange& exchange);
+  ssize_t send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
   void mark_incomplete(Connection& connection);
@@ -153,8 +194,10 @@ class Sessions {
   boost::asio::steady_timer wheel_timer_;
   std::optional<TimePoint> wheel_armed_;
   HeadLimits head_limits_;
+  TrustedProxies trusted_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
-  std::vector<HeaderField> default_views_;  // of the above
+  std::string default_lines_;  // of the above
+  bool default_date_ = false;
   Identity identity_;
   std::uint64_t pid_;
 

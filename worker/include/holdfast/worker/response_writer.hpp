@@ -9,6 +9,8 @@
 #include <functional>
 #include <string_view>
 
+#include "holdfast/worker/hijacked.hpp"
+
 namespace holdfast::worker {
 
 class Exchange;
@@ -37,6 +39,31 @@ class ResponseWriter {
   // or too slow.
   using FlushCallback = std::function<void(bool)>;
   void on_flushed(FlushCallback callback);
+
+  // Appends `length` bytes of a file from `offset`; the kernel reads them by itself where it can
+  // (sendfile(2)). The descriptor is duplicated, so the caller keeps his. Sends the head; without
+  // content_length() before it the file is the end of the body. One file at a time: the next one
+  // only after on_flushed(), else std::logic_error. A file that turns out shorter cuts the
+  // response.
+  void send_file(int file, std::uint64_t offset, std::uint64_t length);
+
+  // A field of the trailer section, sent where the body is chunked, else left out (RFC 9110, 6.5).
+  // Throws as header() does for bad names and values.
+  void trailer(std::string_view name, std::string_view value);
+
+  // Streaming handlers. Called once when the client has closed its side or its connection broke,
+  // unless the handler is done before. A client that only half-closed can still be answered.
+  void on_client_closed(std::function<void()> callback);
+
+  // Streaming handlers. Called once when the worker begins to drain (soon, where it already does):
+  // an endless response should end itself now.
+  void on_drain(std::function<void()> callback);
+
+  // Streaming handlers. Takes the connection: nothing of the response is sent, and the handler
+  // speaks for itself from now on (WebSocket, CONNECT). What the client already sent comes first.
+  // Throws std::logic_error once the head is sent or while the body is read. When the handler is
+  // done the stream stays open as long as the Hijacked lives.
+  Hijacked hijack();
 
   // Adds a text field to this request's access-log line. A key has 1 to 40 of [A-Za-z0-9_.-] and
   // is none of the schema's own; others are std::invalid_argument.
