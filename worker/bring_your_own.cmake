@@ -7,5 +7,6 @@ target_sources(holdfast_worker PRIVATE
   io/drain_signals.cpp
   io/shared_access_log.cpp
   io/worker.cpp
+  io/worker_c.cpp
   io/worker_impl.cpp
   io/worker_link.cpp)

@@ -114,7 +114,7 @@ TEST_P(BringYourOwnTest, IdleConnectionsGoInGoodOrderAndDoNotHoldUpTheDrain) {
 
 TEST_P(BringYourOwnTest, ARequestWithinTheGraceIsAnsweredAndToldToClose) {
   SupervisorRun run(
-      {.flags = {"--idle-grace", "20s", "--new-grace", "20s"}, .command = {GetParam().program}});
+      {.flags = {"--idle-grace", "5s", "--new-grace", "5s"}, .command = {GetParam().program}});
   run.wait_ready();
   RawClient idle(run.address());
   idle.get("/");
@@ -183,6 +183,37 @@ TEST_P(BringYourOwnTest, TheDeadlineCutsWhatIsLeft) {
   std::int64_t cut = 0;
   for (const Event& e : run.all("drained")) cut += e.number("cut");
   EXPECT_EQ(cut, 1);
+  expect_clean_stop(run);
+}
+
+// epoll reports a listener that this process has closed and another still holds, unless it was
+// taken out of the set first (epoll(7), Q6).
+TEST_P(BringYourOwnTest, ADrainingWorkerSleepsWhileOthersAccept) {
+  SupervisorRun run({.flags = {"--stop-timeout", "20s"}, .command = {GetParam().program}});
+  run.wait_ready();
+  RawClient slow(run.address());
+  slow.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 8\r\n\r\nhalf");
+  RawClient(run.address()).get("/");  // so it is accepted
+  const pid_t old_pid = run.worker_pid(1);
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  LoadOptions options;
+  options.target = run.address();
+  options.groups.push_back({.name = "fresh", .mode = Mode::New, .connections = 4});
+  LoadClient load(options);
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(200));
+  const pid_t new_pid = run.worker_pid(2);
+  const auto old_before = cpu_time(old_pid);
+  const auto new_before = cpu_time(new_pid);
+  ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 2000));
+  ASSERT_TRUE(is_alive(old_pid)) << "it drained too soon for this test to see anything";
+  const auto old_spent = cpu_time(old_pid) - old_before;
+  const auto new_spent = cpu_time(new_pid) - new_before;
+  EXPECT_LT(old_spent, new_spent / 20)
+      << "draining " << old_spent.count() << " ns, accepting " << new_spent.count() << " ns";
+  expect_no_failure(load.finish());
+  slow.send("half");
+  EXPECT_EQ(slow.read_response().body, "halfhalf");
   expect_clean_stop(run);
 }
 

@@ -48,7 +48,7 @@ class ConnectionTracker {
     // The first byte of a request was read, or as soon afterwards as the server can tell: bytes
     // that came in since the last idle() are seen in the socket too, on TCP.
     void active();
-    // The response is written and the connection is kept. Not for the last response.
+    // The response is written. Harmless after the last one.
     void idle();
     // The response whose head is written now should say "Connection: close".
     bool should_close() const;
