@@ -14,12 +14,13 @@
 #include <string>
 #include <vector>
 
+#include "holdfast/export.h"
 #include "holdfast/worker/handler.hpp"
 #include "holdfast/worker/options.hpp"
 
 namespace holdfast::worker {
 
-class Server {
+class HOLDFAST_API Server {
  public:
   explicit Server(Options options = {});
   ~Server();
@@ -48,7 +49,7 @@ class Server {
 
  private:
   friend class AsioAccess;
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 
