@@ -22,6 +22,17 @@ void AccessLog::write(const AccessRecord& record) {
   if (!sink_) return;
   line_.clear();
   append_access_line(line_, record);
+  write_line();
+}
+
+void AccessLog::write(const HandshakeRecord& record) {
+  if (!sink_) return;
+  line_.clear();
+  append_handshake_line(line_, record);
+  write_line();
+}
+
+void AccessLog::write_line() {
   sink_->append(line_);
   if (!armed_) arm();
 }

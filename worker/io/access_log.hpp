@@ -12,6 +12,7 @@
 
 #include "shared/io/line_sink.hpp"
 #include "worker/core/access_record.hpp"
+#include "worker/core/handshake_record.hpp"
 
 namespace holdfast::worker {
 
@@ -30,11 +31,13 @@ class AccessLog {
   bool enabled() const { return sink_ != nullptr; }
 
   void write(const AccessRecord& record);
+  void write(const HandshakeRecord& record);
 
   // Writes all, waiting at most `timeout`; returns how many lines were given up for ever.
   std::uint64_t close(Millis timeout);
 
  private:
+  void write_line();
   void arm();
 
   std::unique_ptr<LineSink> sink_;

@@ -17,9 +17,11 @@
 #include "shared/core/time.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/access_record.hpp"
+#include "worker/core/body_pace.hpp"
 #include "worker/core/chunk.hpp"
 #include "worker/core/head_scan.hpp"
 #include "worker/core/response_head.hpp"
+#include "worker/io/peer_address.hpp"
 #include "worker/io/request_parser.hpp"
 
 namespace holdfast::worker {
@@ -99,6 +101,7 @@ class Exchange {
   std::string_view body_view;
   bool body_done = true;
   bool expects_continue = false;
+  BodyPace pace;
   const Handler* handler = nullptr;
   Request::BodyCallback body_callback;
   std::span<char> body_into;
@@ -128,6 +131,8 @@ class Exchange {
   // Log
   // ---------------------------------------------------------------------------------------------------------------
   TimePoint started;
+  PeerAddress::Text remote_text;
+  PeerAddress::Text client_text;
   Completion completion = Completion::Ok;
   bool logged = false;
   std::uint64_t request_size = 0;

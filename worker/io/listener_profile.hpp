@@ -2,6 +2,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
+
+#include "holdfast/worker/options.hpp"
+#include "shared/core/result.hpp"
 
 namespace holdfast::worker {
 
@@ -10,5 +15,11 @@ struct ListenerProfile {
   bool tls = false;
   bool proxy_protocol = false;
 };
+
+ListenerProfile listener_profile(const Options& options, std::string name);
+
+// Fails where the options name a listener that is not there: whoever named it relies on it.
+Result<void> check_listener_names(const Options& options,
+                                  const std::vector<std::string_view>& names);
 
 }  // namespace holdfast::worker

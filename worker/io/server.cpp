@@ -62,6 +62,10 @@ int Server::Impl::run() {
     report(channel.error().message);
     return 1;
   }
+  if (const auto trusted = sessions_.trust(options_.trusted_proxies); !trusted) {
+    report(trusted.error().message);
+    return 1;
+  }
   lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
   sessions_.poller().start();
   if (*channel) {
@@ -79,11 +83,12 @@ int Server::Impl::run() {
 
 Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(const ListenerSpec spec, parse_listener_spec(options_.listen));
+  HOLDFAST_TRY(check_listener_names(options_, {spec.name}));
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
   HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
-  acceptors_.add(std::move(bound.fd), {spec.name});
+  acceptors_.add(std::move(bound.fd), listener_profile(options_, spec.name));
   lifecycle_.supervised = false;
   signals_.add(SIGTERM);
   signals_.add(SIGINT);

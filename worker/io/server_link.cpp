@@ -65,12 +65,19 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   options_.idle_grace = given.idle_grace.value_or(options_.idle_grace);
   options_.orphan_timeout = given.orphan_timeout.value_or(options_.orphan_timeout);
   lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
+  std::vector<std::string_view> names;
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     addresses_.push_back(welcome.listeners[i].address);
-    acceptors_.add(std::move(fds[i]), {welcome.listeners[i].name});
+    acceptors_.add(std::move(fds[i]), listener_profile(options_, welcome.listeners[i].name));
+    names.push_back(welcome.listeners[i].name);
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));
+  if (const auto checked = check_listener_names(options_, names); !checked) {
+    report(checked.error().message);
+    exit_code_ = 1;
+    return io_.stop();
+  }
   feed(Prepared{});
 }
 

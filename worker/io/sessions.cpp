@@ -56,8 +56,10 @@ void Sessions::set_default_header(std::string name, std::string value) {
   const auto same = [&](const auto& field) { return equals_ignoring_case(field.first, name); };
   std::erase_if(default_headers_, same);
   default_headers_.emplace_back(std::move(name), std::move(value));
-  default_views_.clear();
-  for (const auto& [key, text] : default_headers_) default_views_.push_back({key, text});
+  std::vector<HeaderField> fields;
+  for (const auto& [key, text] : default_headers_) fields.push_back({key, text});
+  default_lines_.clear();
+  default_date_ = append_field_lines(default_lines_, 200, fields);
 }
 
 // Connections and their machine
@@ -116,6 +118,10 @@ void Sessions::start_grace(Connection& connection) {
 
 // The last look before the close: a request that is already here is served.
 void Sessions::probe(Connection& connection) {
+  if (connection.extra && connection.extra->proxy_pending) {
+    refuse_unfinished_header(connection, "the header did not come in time");
+    return feed(connection, ConnEvent::Quiet);
+  }
   char byte = 0;
   const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n > 0) {

@@ -6,6 +6,7 @@
 //   session_prepare.cpp  before requests     transport.cpp      bytes, plain or TLS
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
+//   proxy_input.cpp    PROXY headers         client_address.cpp who the client is
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@
 
 #include "holdfast/worker/options.hpp"
 #include "shared/core/control_message.hpp"
+#include "worker/core/forwarded.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
@@ -42,11 +44,15 @@ class Sessions {
   Sessions& operator=(const Sessions&) = delete;
 
   Poller& poller() { return poller_; }
+  // Whose X-Forwarded-For is believed (Options::trusted_proxies).
+  Result<void> trust(const std::vector<std::string>& networks);
   void set_identity(Identity identity) { identity_ = identity; }
   Identity identity() const { return identity_; }
 
   void set_default_header(std::string name, std::string value);
-  std::span<const HeaderField> default_headers() const { return default_views_; }
+  // In every response; with a Date among them the server adds none.
+  std::string_view default_lines() const { return default_lines_; }
+  bool default_date() const { return default_date_; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
@@ -86,7 +92,8 @@ class Sessions {
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string& request_id(Exchange& exchange);
-  std::string_view remote_address(const Exchange& exchange);
+  std::string_view remote_address(Exchange& exchange);
+  std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For Connection
@@ -122,6 +129,13 @@ class Sessions {
   void rearm(Connection& connection);
   void poll_handler(Connection& connection, std::uint32_t events);
   bool prepare(Connection& connection);
+
+  // proxy_input.cpp, client_address.cpp
+  bool read_proxy_header(Connection& connection);
+  void refuse_unfinished_header(const Connection& connection, const char* why);
+  void refuse_header(const Connection& connection, const char* why);
+  std::optional<PeerAddress> told_client(const Exchange& exchange,
+                                         const Connection& connection) const;
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
@@ -134,6 +148,7 @@ class Sessions {
   void on_bytes(Connection& connection, std::string_view fresh);
   void keep(Exchange& exchange, Input& input);
   Step advance(Connection& connection, Input& input);
+  void wait_for_head(Connection& connection);
   Step begin_request(Connection& connection, std::string_view head, Input& input);
   Step collect_body(Connection& connection, std::string_view& rest);
   Step run_plain(Connection& connection, std::string_view head, std::string_view rest);
@@ -143,6 +158,7 @@ class Sessions {
   Step reject(Connection& connection, int status, const char* reason,
               Completion why = Completion::Rejected);
   void deliver_body(Connection& connection, std::string_view fresh);
+  void wait_for_body(Connection& connection);
   Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
 
@@ -178,8 +194,10 @@ class Sessions {
   boost::asio::steady_timer wheel_timer_;
   std::optional<TimePoint> wheel_armed_;
   HeadLimits head_limits_;
+  TrustedProxies trusted_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
-  std::vector<HeaderField> default_views_;  // of the above
+  std::string default_lines_;  // of the above
+  bool default_date_ = false;
   Identity identity_;
   std::uint64_t pid_;
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace holdfast::worker {
 
@@ -33,8 +34,11 @@ struct Options {
   // Accept, or first byte of a later request, to the end of the head: an honest client sends a head
   // in one packet, and browsers that connect ahead come back within seconds.
   Duration header_timeout{10'000};
-  // Between two reads of a body, or two writes of a response, that moved bytes.
+  // Of waiting for a body, or for room to send: each must bring min_body_progress of the body or
+  // its end, and move bytes of the response.
   Duration body_timeout{60'000};
+  // A byte a minute would hold a connection for ever; no link that works is as slow as this.
+  std::size_t min_body_progress = 1024;
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
 
@@ -46,6 +50,13 @@ struct Options {
   std::size_t max_connections = 0;
   // 0 = unlimited: closing connections that work costs both sides.
   std::size_t requests_per_connection = 0;
+
+  // Whose X-Forwarded-For is believed: networks ("10.0.0.0/8", "2001:db8::1"), and "unix:" for the
+  // peers of Unix sockets. Nobody's, because whoever is believed can be anybody.
+  std::vector<std::string> trusted_proxies;
+  // Names of listeners whose connections begin with a PROXY header, version 1 or 2. Only a proxy
+  // may reach them: the header is believed. None, because others are refused there.
+  std::vector<std::string> proxy_protocol;
 };
 
 }  // namespace holdfast::worker
