@@ -121,8 +121,9 @@ class Exchange {
   // -----------------------------------------------------------------------------------------------------------
   bool handler_running = false;  // a streaming handler has not called done
   bool in_handler_call = false;  // it may call done before it returns
-  std::function<void()> client_closed;
-  std::function<void()> drain_callback;
+  using Notice = std::function<void()>;  // told once; its end is the end of who wants to know
+  std::shared_ptr<Notice> client_closed;
+  std::shared_ptr<Notice> drain_callback;
   std::shared_ptr<HijackState> hijacked;
 
   // Log

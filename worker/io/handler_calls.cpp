@@ -98,6 +98,8 @@ Sessions::Step Sessions::fail(Connection& connection, std::exception_ptr error) 
 void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   if (!exchange.handler_running) return;
   exchange.handler_running = false;
+  exchange.client_closed.reset();
+  if (!exchange.hijacked) exchange.drain_callback.reset();
   if (exchange.connection == nullptr) {
     if (!exchange.in_handler_call) drop_orphan(exchange);
     return;
