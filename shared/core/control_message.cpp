@@ -50,6 +50,8 @@ Json fields(const ControlMessage& message) {
                    object["in_flight"] = m.in_flight;
                    object["requests"] = m.requests;
                    object["responses_5xx"] = m.responses_5xx;
+                   if (m.tls_failures != 0) object["tls_failures"] = m.tls_failures;
+                   if (m.proxy_failures != 0) object["proxy_failures"] = m.proxy_failures;
                  },
                  [&](const Drained& m) {
                    object["served"] = m.served;
@@ -69,6 +71,8 @@ Json fields(const ControlMessage& message) {
                    }
                    object["fds"] = m.fds;
                    object["options"] = options_json(m.options);
+                   for (const TicketKey& key : m.ticket_keys)
+                     object["ticket_keys"].push_back(to_hex(key));
                  },
                  [&](const Drain& m) {
                    object["reason"] = to_string(m.reason);

@@ -15,12 +15,14 @@
 
 #include "shared/core/ids.hpp"
 #include "shared/core/result.hpp"
+#include "shared/core/ticket_key.hpp"
 #include "shared/core/time.hpp"
 
 namespace holdfast {
 
 inline constexpr std::size_t kMaxControlMessage = 32 * 1024;
 inline constexpr std::size_t kMaxControlFds = 253;  // SCM_MAX_FD (unix(7))
+inline constexpr std::size_t kMaxTicketKeys = 8;
 
 struct ProtocolRange {
   int min = 1;
@@ -80,6 +82,8 @@ struct Stats {
   std::uint64_t in_flight = 0;
   std::uint64_t requests = 0;
   std::uint64_t responses_5xx = 0;
+  std::uint64_t tls_failures = 0;    // handshakes that came to nothing
+  std::uint64_t proxy_failures = 0;  // PROXY headers that were refused
   bool operator==(const Stats&) const = default;
 };
 struct Drained {
@@ -119,6 +123,7 @@ struct Welcome {
   std::vector<ListenerInfo> listeners;
   std::vector<std::string> fds;
   WorkerOptions options;
+  std::vector<TicketKey> ticket_keys = {};  // newest first; it seals, the others still open
   bool operator==(const Welcome&) const = default;
 };
 struct Accept {

@@ -81,6 +81,21 @@ WorkerOptions read_options(const Json& message) {
           millis(*found, "orphan_timeout_ms")};
 }
 
+std::vector<TicketKey> read_ticket_keys(const Json& message) {
+  std::vector<TicketKey> keys;
+  const auto found = message.find("ticket_keys");
+  if (found == message.end()) return keys;
+  if (!found->is_array() || found->size() > kMaxTicketKeys)
+    throw BadField{"ticket_keys must be an array of at most 8"};
+  for (const Json& item : *found) {
+    const auto key =
+        item.is_string() ? ticket_key_from_hex(item.get_ref<const std::string&>()) : std::nullopt;
+    if (!key) throw BadField{"ticket_keys must hold 160 hexadecimal digits each"};
+    keys.push_back(*key);
+  }
+  return keys;
+}
+
 Welcome read_welcome(const Json& object) {
   Welcome welcome;
   welcome.protocol = static_cast<int>(number(object, "protocol", 1, 1'000'000));
@@ -97,6 +112,7 @@ Welcome read_welcome(const Json& object) {
   if (welcome.listeners.size() + welcome.fds.size() > kMaxControlFds)
     throw BadField{"too many descriptors"};
   welcome.options = read_options(object);
+  welcome.ticket_keys = read_ticket_keys(object);
   return welcome;
 }
 
@@ -121,8 +137,10 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "listeners_closed") return ListenersClosed{};
   if (type == "pong") return Pong{};
   if (type == "stats") {
-    return Stats{number(object, "connections"), number(object, "idle"), number(object, "in_flight"),
-                 number(object, "requests"), number(object, "responses_5xx")};
+    return Stats{number(object, "connections"),   number(object, "idle"),
+                 number(object, "in_flight"),     number(object, "requests"),
+                 number(object, "responses_5xx"), number(object, "tls_failures"),
+                 number(object, "proxy_failures")};
   }
   if (type == "drained") {
     return Drained{number(object, "served"), number(object, "handed_off"),

@@ -16,6 +16,7 @@
 #include "shared/io/unique_fd.hpp"
 #include "supervisor/core/fleet.hpp"
 #include "supervisor/core/options.hpp"
+#include "supervisor/core/ticket_keys.hpp"
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
@@ -68,6 +69,7 @@ class Supervisor {
   void on_signal(const ReceivedSignal& signal);
   void reopen_logs();
   void report_start();
+  void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
   WorkerProcess* find(WorkerId worker);
 
@@ -76,6 +78,7 @@ class Supervisor {
   EventLog events_;
   ListenerSet listeners_;
   UniqueFd access_log_;
+  TicketKeys ticket_keys_;
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;

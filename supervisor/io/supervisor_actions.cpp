@@ -3,6 +3,7 @@
 
 #include "shared/io/syscall.hpp"
 #include "supervisor/io/pid_file.hpp"
+#include "supervisor/io/random_ticket_key.hpp"
 #include "supervisor/io/supervisor.hpp"
 
 namespace holdfast::supervisor {
@@ -18,10 +19,19 @@ WallTime wall_now() {
 }  // namespace
 
 void Supervisor::perform(const PrepareGeneration& action) {
+  renew_ticket_keys();
   auto plan = make_launch_plan(options_.command, options_.cwd);
   if (!plan) return answer(GenerationRefused{action.generation, plan.error().message});
   plans_[action.generation] = std::move(*plan);
   answer(GenerationPrepared{action.generation});
+}
+
+void Supervisor::renew_ticket_keys() {
+  const TimePoint now = Clock::now();
+  if (!ticket_keys_.wants_another(now)) return;
+  auto key = random_ticket_key();
+  if (!key) return perform(warning("ticket_key_not_made").with("reason", key.error().message));
+  ticket_keys_.add(std::move(*key), now);
 }
 
 void Supervisor::perform(const ForgetGeneration& action) { plans_.erase(action.generation); }
@@ -73,6 +83,7 @@ void Supervisor::perform(const WelcomeWorker& action) {
   welcome.listeners = listeners_.infos();
   welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout, options_.new_grace,
                      options_.idle_grace, options_.orphan_timeout};
+  welcome.ticket_keys = ticket_keys_.newest_first();
   auto fds = listeners_.duplicates();
   if (!fds) return answer(WorkerBrokeProtocol{action.worker, fds.error().message});
   const auto add = [&](const char* name, int fd) {

@@ -56,6 +56,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   record.listener = input.text();
   record.remote_ipaddr = input.text();
   record.client_ip = input.text();
+  TlsInfo tls;
+  if (input.number(1) % 2 == 1) record.tls = &tls;
+  tls.server_name = input.text();
+  tls.version = input.text();
+  tls.cipher = input.text();
+  tls.alpn = input.text();
+  tls.resumed = input.number(1) % 2 == 1;
   std::vector<LogField> fields;
   for (std::size_t count = input.number(1) % 48; count > 0; --count) {
     const auto kind = static_cast<LogField::Kind>(input.number(1) % 2);
@@ -96,5 +103,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HOLDFAST_REQUIRE(record.url.empty() || json.contains("url") || names("url"));
   HOLDFAST_REQUIRE(record.http_referer.empty() || json.contains("http_referer") ||
                    names("http_referer"));
+  HOLDFAST_REQUIRE(json.contains("tls") == (record.tls != nullptr));
+  if (record.tls != nullptr) {
+    HOLDFAST_REQUIRE(json["tls"]["resumed"] == tls.resumed);
+    HOLDFAST_REQUIRE(tls.server_name.empty() || json["tls"].contains("server_name") ||
+                     names("tls.server_name"));
+  }
   return 0;
 }

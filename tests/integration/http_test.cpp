@@ -108,6 +108,50 @@ TEST_F(HurriedHttpTest, ATrickledHeadDoesNotRestartItsTimeout) {
   EXPECT_EQ(client.read_response().status, 408);
 }
 
+// One deadline from the accept to the end of the first head: waiting before the first byte buys
+// nothing.
+TEST(HeaderTimeout, BeginsWithTheAccept) {
+  SupervisorRun run({.command = {demo_path(), "--header-timeout", "2s"}});
+  RawClient client(run.wait_ready().address());
+  const TimePoint begun = Clock::now();
+  EXPECT_EQ(client.wait_end(1500ms), End::StillOpen);
+  client.send("GET / HTTP/1.1\r\n");
+  EXPECT_EQ(client.read_response().status, 408);
+  const auto took = Clock::now() - begun;
+  EXPECT_GE(took, 1900ms);
+  EXPECT_LT(took, 3300ms) << "the first byte began a time of its own";
+}
+
+// A body has no deadline as a whole, but each body_timeout of waiting must bring min_body_progress.
+TEST_F(HurriedHttpTest, ABodyThatTricklesIsTimedOut) {
+  for (const char* target : {"/echo", "/upload"}) {  // collected, and read by its handler
+    RawClient client(address);
+    client.send(std::string("POST ") + target +
+                " HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    const TimePoint begun = Clock::now();
+    while (client.wait_end(100ms) == End::StillOpen) {
+      client.send("x");
+      ASSERT_LT(Clock::now() - begun, kCap);
+    }
+    EXPECT_EQ(client.read_response().status, 408) << target;
+  }
+}
+
+TEST_F(HurriedHttpTest, ASlowBodyThatMovesIsReadToItsEnd) {
+  for (const char* target : {"/echo", "/upload"}) {
+    RawClient client(address);
+    client.send(std::string("POST ") + target +
+                " HTTP/1.1\r\nHost: a\r\nContent-Length: 12000\r\n\r\n");
+    // 1.2 s, more than twice the timeout.
+    for (int i = 0; i < 12; ++i) {
+      client.send(std::string(1000, 'x'));
+      if (i == 11) break;
+      ASSERT_EQ(client.wait_end(100ms), End::StillOpen);
+    }
+    EXPECT_EQ(client.read_response().status, 200) << target;
+  }
+}
+
 TEST_F(HurriedHttpTest, ABodyThatDoesNotComeIsTimedOut) {
   RawClient client(address);
   client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");

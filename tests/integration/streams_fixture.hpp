@@ -67,6 +67,14 @@ class StreamsTest : public HttpTest {
   void wait_count(const std::string& name, long wanted) {
     ASSERT_TRUE(eventually([&] { return count(name) >= wanted; }, kCap)) << name;
   }
+  // Of a worker that drains and has told its handlers so: they are told before the first response
+  // that says close.
+  long count_at_drain(const std::string& name) {
+    for (;;) {
+      const Response response = bystander.get("/counts", "X-Request-ID: bystander\r\n");
+      if (response.says_close()) return nlohmann::json::parse(response.body).value(name, 0L);
+    }
+  }
   // Its connection may send one more request to a draining worker.
   void expect_bystander_served_and_closed() {
     bystander.get("/", "X-Request-ID: bystander\r\n");

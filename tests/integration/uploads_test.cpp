@@ -146,6 +146,7 @@ TEST_F(UploadsTest, AClientThatSendsNoMoreBehindAnEarlyAnswerIsLetGo) {
 }
 
 TEST_F(UploadsTest, AClientThatNeverStopsSendingIsLetGoAfterHalfAMinute) {
+  expect_bystander_served();
   RawClient client(address);
   client.send(upload_head("/early?413", kMuch));
   EXPECT_EQ(client.read_response().status, 413);

@@ -13,6 +13,7 @@
 
 #include "shared/core/json_line.hpp"
 #include "worker/core/log_field.hpp"
+#include "worker/core/tls_info.hpp"
 
 namespace holdfast::worker {
 
@@ -70,13 +71,15 @@ struct AccessRecord {
   bool draining = false;
   std::uint64_t handed_off_from = 0;  // a worker; 0: absent
   Completion completion = Completion::Ok;
+  const TlsInfo* tls = nullptr;  // null: no TLS
   std::span<const LogField> fields;
 };
 
 // Values are cut at kMaxLoggedUrl and kMaxLoggedText bytes of their source. Where the line would
 // still be too long, the handler's fields go first (the last one first), then http_referer,
-// http_user_agent, http_host, client_ip, listener, request_id, http_method, remote_ipaddr, protocol
-// and url are shortened, each as far as needed. `truncated` names all that is not whole.
+// http_user_agent, tls.server_name, http_host, client_ip, listener, request_id, http_method,
+// remote_ipaddr, protocol, the rest of tls and url are shortened, each as far as needed.
+// `truncated` names all that is not whole.
 void append_access_line(std::string& out, const AccessRecord& record);
 
 }  // namespace holdfast::worker

@@ -40,11 +40,11 @@ bool valid_authority(std::string_view text, bool port_required) {
     has_port = !rest.empty();
     port = has_port ? rest.substr(1) : rest;
   } else {
-    const std::size_t colon = text.find(':');
-    if (!all_in(kRegNameBytes, text.substr(0, colon))) return false;
-    has_port = colon != std::string_view::npos;
-    if (has_port && colon == 0) return false;
-    port = has_port ? text.substr(colon + 1) : std::string_view{};
+    std::size_t end = 0;
+    while (end != text.size() && kRegNameBytes[static_cast<unsigned char>(text[end])]) ++end;
+    has_port = end != text.size();
+    if (has_port && (end == 0 || text[end] != ':')) return false;
+    port = has_port ? text.substr(end + 1) : std::string_view{};
   }
   if (port_required && port.empty()) return false;
   return port.size() <= 5 && all_digits(port);

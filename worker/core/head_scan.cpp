@@ -37,10 +37,19 @@ const char* value_end(const char* at, const char* end) {
 // to look for the end: each stops at a line's CR at the latest.
 class HeadTokens {
  public:
-  HeadTokens(std::string_view head, const HeadLimits& limits)
-      : at_(head.data()), end_(head.data() + head.size()), limits_(limits) {}
+  HeadTokens(std::string_view head, const HeadLimits& limits, ScannedHead* read)
+      : at_(head.data()), end_(head.data() + head.size()), limits_(limits), read_(read) {
+    if (read_ != nullptr) read_->fields.clear();
+  }
 
   HeadFault check() {
+    const HeadFault fault = walk();
+    if (read_ != nullptr) read_->head = reader_.head();
+    return fault;
+  }
+
+ private:
+  HeadFault walk() {
     if (const HeadFault fault = request_line()) return fault;
     while (*at_ != '\r') {
       if (const HeadFault fault = field()) return fault;
@@ -49,7 +58,6 @@ class HeadTokens {
     return reader_.finish();
   }
 
- private:
   HeadFault request_line() {
     const char* const method = at_;
     while (is_token_byte(*at_)) ++at_;
@@ -92,7 +100,9 @@ class HeadTokens {
     const char* value_last = at_;
     while (value_last != value && (value_last[-1] == ' ' || value_last[-1] == '\t')) --value_last;
     at_ += 2;
-    return reader_.field(name_text, {value, static_cast<std::size_t>(value_last - value)});
+    const std::string_view value_text(value, static_cast<std::size_t>(value_last - value));
+    if (read_ != nullptr) read_->fields.push_back({name_text, value_text});
+    return reader_.field(name_text, value_text);
   }
 
   HeadFault bad_name(std::string_view name) const {
@@ -105,6 +115,7 @@ class HeadTokens {
   const char* at_;
   const char* const end_;
   const HeadLimits& limits_;
+  ScannedHead* const read_;
   std::size_t fields_ = 0;
   HeadReader reader_;
 };
@@ -118,7 +129,8 @@ HeadScan reject(HeadScan scan, HeadFault fault) {
 
 }  // namespace
 
-HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits) {
+HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits,
+                   ScannedHead* read) {
   HeadScan scan;
   if (bytes.starts_with('\r')) {
     if (bytes.size() == 1) return scan;
@@ -138,7 +150,7 @@ HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits
     if (window[at - 1] != '\r') return reject(scan, bad_request("bare LF in the head"));
     if (window[at - 2] == '\n') {
       scan.size = at + 1;
-      if (const HeadFault fault = HeadTokens(window.substr(0, scan.size), limits).check())
+      if (const HeadFault fault = HeadTokens(window.substr(0, scan.size), limits, read).check())
         return reject(scan, fault);
       scan.verdict = HeadScan::Verdict::Complete;
       return scan;

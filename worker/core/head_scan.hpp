@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace holdfast::worker {
 
@@ -24,11 +25,6 @@ struct HeadScan {
   std::size_t skip = 0;      // bytes of one leading CRLF (RFC 9112, 2.2) to drop before the head
   std::size_t size = 0;      // when Complete: bytes of the head after skip, with the empty line
 };
-
-// `bytes` begins where a request may begin and is never shorter than in an earlier call for the
-// same request. `resume` is 0 at first; the scan keeps in it how far it looked for the end, so that
-// a head that trickles in costs linear time overall.
-HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits);
 
 // What a server needs to know of a head. The views point into the head.
 struct RequestHead {
@@ -48,5 +44,22 @@ struct RequestHead {
   std::string_view request_id;  // empty unless 1-128 of [A-Za-z0-9._:/=+-]
   std::size_t field_count = 0;
 };
+
+struct ParsedField {
+  std::string_view name;
+  std::string_view value;  // without the white space around it
+};
+
+// What the scan read on its way; of a rejected head what came before the fault.
+struct ScannedHead {
+  RequestHead head;
+  std::vector<ParsedField> fields;  // in the order received
+};
+
+// `bytes` begins where a request may begin and is never shorter than in an earlier call for the
+// same request. `resume` is 0 at first; the scan keeps in it how far it looked for the end, so that
+// a head that trickles in costs linear time overall.
+HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits,
+                   ScannedHead* read = nullptr);
 
 }  // namespace holdfast::worker

@@ -49,8 +49,10 @@ struct HeaderField {
 };
 
 struct ResponseHead {
-  int status = 200;                     // REQUIRES: 100 to 999
-  std::string_view date;                // as append_http_date writes; empty: no Date
+  int status = 200;       // REQUIRES: 100 to 999
+  std::string_view date;  // as append_http_date writes; empty: no Date
+  // What is the same in every response, as append_field_lines wrote it.
+  std::string_view lines;
   std::span<const HeaderField> fields;  // REQUIRES: valid names and values
   BodyFraming framing = BodyFraming::Length;
   std::uint64_t content_length = 0;  // for BodyFraming::Length
@@ -61,6 +63,9 @@ struct ResponseHead {
 // Transfer-Encoding are left out, as is Connection but in a 101; a Date of the handler's replaces
 // ours.
 void append_response_head(std::string& out, const ResponseHead& head);
+
+// Fields as bytes, by the same rules. Returns whether a Date is among them.
+bool append_field_lines(std::string& out, int status, std::span<const HeaderField> fields);
 
 bool valid_field_name(std::string_view name);    // a token (RFC 9110, 5.6.2)
 bool valid_field_value(std::string_view value);  // no CR, LF, NUL or other control but HTAB

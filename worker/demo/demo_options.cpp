@@ -11,6 +11,8 @@ constexpr std::string_view kUsage =
     "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start "
     "CODE]\n"
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
+    "                     [--body-timeout D] [--keep-alive-timeout D] [--max-connections N]\n"
+    "                     [--proxy-protocol LISTENER]... [--trusted-proxies CIDR[,CIDR]...]\n"
     "                     [--files DIR] [--ws-grace D]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {
@@ -29,6 +31,20 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   if (name == "--header-timeout") return duration(options.server.header_timeout);
   if (name == "--body-timeout") return duration(options.server.body_timeout);
   if (name == "--keep-alive-timeout") return duration(options.server.keep_alive_timeout);
+  if (name == "--proxy-protocol") return options.server.proxy_protocol.emplace_back(value), true;
+  if (name == "--trusted-proxies") {
+    for (std::size_t end = 0; end != value.npos;
+         value.remove_prefix(end != value.npos ? end + 1 : 0)) {
+      end = value.find(',');
+      options.server.trusted_proxies.emplace_back(value.substr(0, end));
+    }
+    return true;
+  }
+  if (name == "--max-connections") {
+    const auto [end, failed] =
+        std::from_chars(value.data(), value.data() + value.size(), options.server.max_connections);
+    return failed == std::errc{} && end == value.data() + value.size();
+  }
   if (name == "--fail-start") {
     int code = 0;
     const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), code);

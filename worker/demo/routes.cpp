@@ -79,11 +79,12 @@ void Routes::start() {
 }
 
 const worker::Handler& Routes::choose(const Request& request) const {
-  if (request.path() == "/upload") return upload_;
-  if (request.path() == "/stream") return stream_;
-  if (request.path() == "/events") return events_;
-  if (request.path() == "/ws") return websocket_;
-  if (request.path().starts_with("/files/")) return file_;
+  const std::string_view path = request.path();
+  if (path == "/upload") return upload_;
+  if (path == "/stream") return stream_;
+  if (path == "/events") return events_;
+  if (path == "/ws") return websocket_;
+  if (path.starts_with("/files/")) return file_;
   if (!request.query().empty() && parameter(request, "duration")) return later_;
   return plain_;
 }
@@ -99,7 +100,8 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
   } else if (path == "/whoami") {
     response.header("Content-Type", "application/json");
     response.write("{\"pid\":" + pid_text_ + ",\"generation\":" + generation_text_ +
-                   ",\"worker\":" + std::to_string(server_.worker()) + "}\n");
+                   ",\"worker\":" + std::to_string(server_.worker()) + ",\"client\":\"" +
+                   std::string(request.client_address()) + "\"}\n");
   } else if (path == "/echo") {
     const std::string_view type = request.header("Content-Type");
     response.header("Content-Type", type.empty() ? "application/octet-stream" : type);

@@ -18,10 +18,16 @@ void Sessions::read_body(Exchange& exchange, std::span<char> into, Request::Body
   exchange.body_into = into;
   exchange.body_callback = std::move(callback);
   Connection& connection = *exchange.connection;
-  if (exchange.expects_continue && exchange.in.empty()) send_continue(exchange);
+  if (exchange.expects_continue && exchange.in.empty() && !exchange.head_sent)
+    send_continue(exchange);
   if (!exchange.in.empty()) return deliver_body(connection, {});
-  schedule(connection, options_.body_timeout);
+  wait_for_body(connection);
   set_interest(connection);
+}
+
+void Sessions::wait_for_body(Connection& connection) {
+  wheel_.schedule(connection, connection.exchange->pace.wait(now()));
+  arm_wheel();
 }
 
 void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
@@ -49,6 +55,7 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
     exchange.in.assign(rest);
   }
   exchange.request_size += filled;
+  if (!fresh.empty()) exchange.pace.arrived(now(), fresh.size());
   exchange.body_done = step.done;
   if (step.reject_status != 0) {
     exchange.completion = Completion::Rejected;
@@ -56,7 +63,7 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
     return fail_callbacks(exchange);
   }
   if (filled == 0 && !step.done) {
-    schedule(connection, options_.body_timeout);
+    wait_for_body(connection);
     return set_interest(connection);
   }
   wheel_.cancel(connection);

@@ -9,6 +9,7 @@
 
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/connection_state.hpp"
+#include "worker/core/proxy_protocol.hpp"
 #include "worker/core/timer_wheel.hpp"
 #include "worker/io/listener_profile.hpp"
 #include "worker/io/peer_address.hpp"
@@ -21,10 +22,11 @@ class Sessions;
 
 // What only some connections have; a plain one has none of it.
 struct ConnectionExtra {
-  bool handshaking = false;           // TLS: no request before it is done
-  bool proxy_pending = false;         // the PROXY header comes before everything else
-  std::optional<PeerAddress> client;  // as a PROXY header told
-  TimePoint linger_until{};           // when it is closed although it still sends
+  bool handshaking = false;                  // TLS: no request before it is done
+  bool proxy_pending = false;                // the PROXY header comes before everything else
+  std::unique_ptr<ProxyHeaderReader> proxy;  // while it comes
+  std::optional<PeerAddress> client;         // as it told
+  TimePoint linger_until{};                  // when it is closed although it still sends
 };
 
 struct Connection final : Pollable, Timer {
@@ -38,7 +40,9 @@ struct Connection final : Pollable, Timer {
   UniqueFd fd;
   ConnMachine machine;
   PeerAddress peer;
-  std::uint32_t interest = 0;  // what the epoll set is asked for
+  std::uint32_t interest = 0;       // what the epoll set is asked for
+  ConnState told = ConnState::New;  // what the state hook knows of it
+  bool incomplete = false;          // an orderly end would say that the response is whole
   const ListenerProfile* listener;
   std::unique_ptr<ConnectionExtra> extra;
   std::uint64_t number = 0;  // of those this worker accepted

@@ -108,19 +108,20 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
     close_after = true;
   const ConnectionHeader connection_field = connection_header(minor, client_keeps, close_after);
   if (connection_field == ConnectionHeader::Close) close_after = true;
-  const std::span<const HeaderField> always = sessions_.default_headers();
-  header_views_.assign(always.begin(), always.end());
+  header_views_.clear();
   const std::string_view texts = texts_;
   for (const Span& at : fields_) {
     header_views_.push_back(
         {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
-  append_response_head(out, {.status = status,
-                             .date = sessions_.http_date(*this),
-                             .fields = header_views_,
-                             .framing = how,
-                             .content_length = length,
-                             .connection = connection_field});
+  append_response_head(
+      out, {.status = status,
+            .date = sessions_.default_date() ? std::string_view{} : sessions_.http_date(*this),
+            .lines = sessions_.default_lines(),
+            .fields = header_views_,
+            .framing = how,
+            .content_length = length,
+            .connection = connection_field});
 }
 
 void Exchange::start_stream() {

@@ -17,9 +17,11 @@
 #include "shared/core/time.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/access_record.hpp"
+#include "worker/core/body_pace.hpp"
 #include "worker/core/chunk.hpp"
 #include "worker/core/head_scan.hpp"
 #include "worker/core/response_head.hpp"
+#include "worker/io/peer_address.hpp"
 #include "worker/io/request_parser.hpp"
 
 namespace holdfast::worker {
@@ -74,7 +76,7 @@ class Exchange {
   // What the kernel has not taken: `out`, then the file, then `behind_file`.
   bool unsent() const { return out_begin != out.size() || file_left != 0 || !behind_file.empty(); }
 
-  std::size_t place = 0;  // in the table of Sessions
+  std::uint32_t place = 0;  // in the table of Sessions
 
   // Connection side
   // ---------------------------------------------------------------------------------------------------
@@ -99,6 +101,7 @@ class Exchange {
   std::string_view body_view;
   bool body_done = true;
   bool expects_continue = false;
+  BodyPace pace;
   const Handler* handler = nullptr;
   Request::BodyCallback body_callback;
   std::span<char> body_into;
@@ -119,8 +122,9 @@ class Exchange {
 
   // Handler
   // -----------------------------------------------------------------------------------------------------------
-  bool handler_running = false;  // a streaming handler has not called done
-  bool in_handler_call = false;  // it may call done before it returns
+  bool handler_running = false;          // a streaming handler has not called done
+  bool in_handler_call = false;          // it may call done before it returns
+  std::uint32_t call = 0;                // of a streaming handler: only its own done ends it
   using Notice = std::function<void()>;  // told once; its end is the end of who wants to know
   std::shared_ptr<Notice> client_closed;
   std::shared_ptr<Notice> drain_callback;
@@ -129,6 +133,8 @@ class Exchange {
   // Log
   // ---------------------------------------------------------------------------------------------------------------
   TimePoint started;
+  PeerAddress::Text remote_text;
+  PeerAddress::Text client_text;
   Completion completion = Completion::Ok;
   bool logged = false;
   std::uint64_t request_size = 0;

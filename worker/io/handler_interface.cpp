@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "worker/core/ascii.hpp"
+#include "worker/core/request_target.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
 #include "worker/io/sessions.hpp"
@@ -13,11 +14,8 @@ namespace holdfast::worker {
 
 std::string_view Request::method() const { return exchange_.parser.head().method; }
 std::string_view Request::target() const { return exchange_.parser.head().target; }
-std::string_view Request::path() const { return target().substr(0, target().find('?')); }
-std::string_view Request::query() const {
-  const std::size_t mark = target().find('?');
-  return mark == std::string_view::npos ? std::string_view{} : target().substr(mark + 1);
-}
+std::string_view Request::path() const { return target_path(target()); }
+std::string_view Request::query() const { return target_query(target()); }
 std::string_view Request::host() const { return exchange_.parser.head().host; }
 int Request::minor_version() const { return exchange_.parser.head().minor; }
 std::string_view Request::header(std::string_view name) const {
@@ -40,6 +38,9 @@ const std::string& Request::request_id() const {
 }
 std::string_view Request::remote_address() const {
   return exchange_.sessions().remote_address(exchange_);
+}
+std::string_view Request::client_address() const {
+  return exchange_.sessions().client_address(exchange_);
 }
 std::uint16_t Request::remote_port() const {
   return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};

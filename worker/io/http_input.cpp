@@ -1,4 +1,5 @@
 // Bytes in: heads, bodies, and whom they are for.
+#include <algorithm>
 #include <cerrno>
 
 #include "worker/io/sessions.hpp"
@@ -67,11 +68,10 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   }
   Exchange& exchange = *connection.exchange;
   if (exchange.stage == Stage::Body) return collect_body(connection, rest);
-  const HeadScan scan = scan_head(rest, exchange.scan_resume, head_limits_);
+  const HeadScan scan = exchange.parser.scan(rest, exchange.scan_resume, head_limits_);
   switch (scan.verdict) {
     case HeadScan::Verdict::NeedMore:
-      wheel_.schedule(connection, exchange.started + options_.header_timeout);
-      arm_wheel();
+      wait_for_head(connection);
       return Step::Wait;
     case HeadScan::Verdict::Reject:
       exchange.bytes_received = rest.size();
@@ -83,11 +83,17 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   exchange.bytes_received = scan.skip + scan.size;
   exchange.scan_resume = 0;
   rest.remove_prefix(scan.skip + scan.size);
-  if (const int status = exchange.parser.parse_head(head, head_limits_); status != 0) {
-    return reject(connection, status, "the request's head is malformed");
-  }
   exchange.head_parsed = true;
   return begin_request(connection, head, input);
+}
+
+void Sessions::wait_for_head(Connection& connection) {
+  TimePoint until = connection.exchange->started + options_.header_timeout;
+  // The first request's time began with the accept, and its timer runs already.
+  const bool first = connection.machine.requests == 1 && !draining_ && connection.scheduled();
+  if (first) until = std::min(until, connection.deadline());
+  wheel_.schedule(connection, until);
+  arm_wheel();
 }
 
 Sessions::Step Sessions::begin_request(Connection& connection, std::string_view head,
@@ -95,6 +101,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
   Exchange& exchange = *connection.exchange;
   std::string_view& rest = input.rest;
   const RequestHead& request = exchange.parser.head();
+  exchange.pace.begin(options_.body_timeout, options_.min_body_progress);
   exchange.is_head_request = request.method == "HEAD";
   exchange.body_done = exchange.parser.body_done();
   exchange.expects_continue = request.expect_continue && request.minor == 1 && !exchange.body_done;
@@ -123,7 +130,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
   exchange.persist_head(head);
   exchange.stage = Stage::Body;
   if (exchange.expects_continue && rest.empty()) send_continue(exchange);
-  schedule(connection, options_.body_timeout);
+  wait_for_body(connection);
   return collect_body(connection, rest);
 }
 
@@ -135,12 +142,13 @@ Sessions::Step Sessions::collect_body(Connection& connection, std::string_view& 
   rest.remove_prefix(step.consumed);
   exchange.bytes_received += step.consumed;
   exchange.request_size = exchange.body.size();
+  exchange.pace.arrived(now(), step.consumed);
   if (step.reject_status != 0)
     return reject(connection, step.reject_status, "the request's body is malformed");
   if (exchange.body.size() > options_.max_body)
     return reject(connection, 413, "the request's body is too large");
   if (!step.done) {
-    schedule(connection, options_.body_timeout);
+    wait_for_body(connection);
     return Step::Wait;
   }
   exchange.body_done = true;

@@ -30,6 +30,19 @@ PeerAddress PeerAddress::from(const sockaddr_storage& address) {
   return peer;
 }
 
+PeerAddress PeerAddress::from(const IpAddress& address, std::uint16_t port) {
+  PeerAddress peer;
+  peer.family_ = address.v6 ? Family::V6 : Family::V4;
+  peer.bytes_ = address.bytes;
+  peer.port_ = port;
+  return peer;
+}
+
+std::optional<IpAddress> PeerAddress::address() const {
+  if (family_ == Family::Unix) return std::nullopt;
+  return IpAddress{bytes_, family_ == Family::V6};
+}
+
 std::string_view PeerAddress::ip(Text& text) const {
   if (family_ == Family::Unix) return "unix:";
   if (family_ == Family::V6) return ::inet_ntop(AF_INET6, bytes_.data(), text.data(), text.size());

@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <sys/socket.h>
+
+#include "worker/core/ip_address.hpp"
 
 namespace holdfast::worker {
 
@@ -14,6 +17,9 @@ class PeerAddress {
 
   PeerAddress() = default;  // a Unix peer
   static PeerAddress from(const sockaddr_storage& address);
+  static PeerAddress from(const IpAddress& address, std::uint16_t port);
+
+  std::optional<IpAddress> address() const;  // nothing of a Unix peer
 
   // "192.0.2.1" (also for v4-mapped), "2001:db8::1", "unix:". The view points into `text` or at a
   // literal.

@@ -1,11 +1,24 @@
 // What is counted and logged of a request, and by which names it is known.
+#include <algorithm>
+#include <cstring>
+
 #include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
 
 void write_hex(char* at, std::uint64_t value) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
+  // Every request asks: all digits at once, a nibble in each byte.
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  for (int half = 1; half >= 0; --half, value >>= 32) {
+    std::uint64_t spread = value & 0xffffffff;
+    spread = (spread | spread << 16) & 0x0000ffff0000ffff;
+    spread = (spread | spread << 8) & 0x00ff00ff00ff00ff;
+    spread = (spread | spread << 4) & 0x0f0f0f0f0f0f0f0f;
+    const std::uint64_t letters = (spread + kOnes * 6) >> 4 & kOnes;  // where the digit is above 9
+    spread += kOnes * '0' + letters * ('a' - '0' - 10);
+    spread = __builtin_bswap64(spread);
+    std::memcpy(at + 8 * half, &spread, sizeof spread);
+  }
 }
 
 std::string& Sessions::request_id(Exchange& exchange) {
@@ -20,8 +33,8 @@ std::string& Sessions::request_id(Exchange& exchange) {
   return exchange.request_id;
 }
 
-std::string_view Sessions::remote_address(const Exchange& exchange) {
-  return exchange.connection != nullptr ? exchange.connection->peer.ip(address_text_)
+std::string_view Sessions::remote_address(Exchange& exchange) {
+  return exchange.connection != nullptr ? exchange.connection->peer.ip(exchange.remote_text)
                                         : std::string_view{};
 }
 
@@ -50,11 +63,16 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   }
   record.http_status_code = exchange.status;
   record.request_size = exchange.request_size;
-  record.response_size = exchange.response_size;
+  // Framing that is left unsent with them makes this a few bytes too little, never too much.
+  const std::size_t unsent = exchange.out.size() - exchange.out_begin + exchange.behind_file.size();
+  record.response_size =
+      exchange.response_size - std::min<std::uint64_t>(exchange.response_size, unsent);
   record.bytes_received = exchange.bytes_received;
   record.bytes_sent = exchange.bytes_sent;
   record.remote_ipaddr = connection.peer.ip(address_text_);
   record.remote_port = connection.peer.port();
+  if (const auto client = told_client(exchange, connection))
+    record.client_ip = client->ip(exchange.client_text);
   record.request_id = request_id(exchange);
   record.listener = connection.listener->name;
   record.conn_id = {identity_.generation, identity_.worker, connection.number};

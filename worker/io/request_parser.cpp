@@ -1,16 +1,12 @@
 #include "worker/io/request_parser.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
 #include <optional>
-#include <vector>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
-
-#include "worker/core/head_reader.hpp"
 
 namespace holdfast::worker {
 namespace {
@@ -54,45 +50,25 @@ bool broken_chunk_line(std::string_view rest, bool behind_chunk) {
   return false;
 }
 
-// One message. basic_parser cannot be used for a second one.
+// The body of one message; basic_parser cannot be used for a second one, and finds a body's framing
+// only by reading the head too.
 class Message final : public http::basic_parser<true> {
  public:
-  Message(std::vector<ParsedField>& fields, HeadReader& head) : fields_(fields), head_(head) {
+  Message() {
     eager(false);
     header_limit(std::numeric_limits<std::uint32_t>::max());  // scan_head has the limits
     body_limit(boost::none);                                  // and the server this one
   }
 
-  std::uint16_t status() const { return status_; }
   void take_pieces(const BodySink* sink) { sink_ = sink; }
   bool between_chunks() const { return chunk_left_ == 0; }
   bool behind_chunk() const { return chunks_begun_; }
   std::size_t extensions() const { return extensions_; }
 
  private:
-  void refuse(HeadFault fault, error_code& failed) {
-    if (!fault) return;
-    status_ = fault.status;
-    failed = http::error::bad_field;
-  }
-
-  void on_request_impl(http::verb, string_view method, string_view target, int version,
-                       error_code& failed) override {
-    refuse(head_.request_line(view(method), view(target), static_cast<std::uint8_t>(version - 10)),
-           failed);
-  }
-
-  void on_field_impl(http::field, string_view name, string_view value,
-                     error_code& failed) override {
-    if (head_is_done_) return;  // a trailer
-    fields_.push_back({view(name), view(value)});
-    refuse(head_.field(view(name), view(value)), failed);
-  }
-
-  void on_header_impl(error_code& failed) override {
-    head_is_done_ = true;
-    refuse(head_.finish(), failed);
-  }
+  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
+  void on_field_impl(http::field, string_view, string_view, error_code&) override {}
+  void on_header_impl(error_code&) override {}
 
   std::size_t on_body_impl(string_view piece, error_code&) override {
     if (!piece.empty()) (*sink_)(view(piece));
@@ -115,13 +91,9 @@ class Message final : public http::basic_parser<true> {
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   void on_finish_impl(error_code&) override {}
 
-  std::vector<ParsedField>& fields_;
-  HeadReader& head_;
   const BodySink* sink_ = nullptr;
   std::uint64_t chunk_left_ = 0;
   std::size_t extensions_ = 0;
-  std::uint16_t status_ = 400;
-  bool head_is_done_ = false;
   bool chunks_begun_ = false;
 };
 
@@ -129,26 +101,22 @@ class Message final : public http::basic_parser<true> {
 
 class RequestParser::Reader {
  public:
-  int parse_head(std::string_view head, const HeadLimits& limits) {
+  HeadScan scan(std::string_view bytes, std::size_t& resume, const HeadLimits& limits) {
     reset();
-    message_.emplace(fields_, head_);
-    error_code failed;
-    const std::size_t size = message_->put(boost::asio::buffer(head.data(), head.size()), failed);
-    if (failed) return message_->status();
-    if (size != head.size() || fields_.size() > limits.max_fields) return 400;
-    // Two readings of the framing would be a way to smuggle.
-    const RequestHead& read = head_.head();
-    const auto length = message_->content_length();
-    if (read.chunked != message_->chunked() || read.has_length != length.has_value() ||
-        (length && *length != read.content_length)) {
-      return 400;
+    HeadScan scan = scan_head(bytes, resume, limits, &read_);
+    if (scan.verdict == HeadScan::Verdict::Complete && has_body() &&
+        !begin_body(bytes.substr(scan.skip, scan.size))) {
+      scan.verdict = HeadScan::Verdict::Reject;
+      scan.status = 400;
+      scan.reason = "the request's head is malformed";
     }
-    return 0;
+    return scan;
   }
 
   BodyStep feed_body(std::string_view bytes, const BodySink& sink, std::size_t most) {
-    assert(message_ && message_->is_header_done());
     BodyStep step;
+    step.done = body_done();
+    if (step.done) return step;
     message_->take_pieces(&sink);
     // Beast remembers how far it looked into the bytes that it left.
     if (bytes.size() >= left_) step = feed(bytes, most);
@@ -158,16 +126,29 @@ class RequestParser::Reader {
 
   void reset() {
     message_.reset();
-    fields_.clear();
-    head_ = HeadReader();
+    read_.fields.clear();
+    read_.head = RequestHead();
     left_ = 0;
   }
 
-  bool body_done() const { return message_ && message_->is_done(); }
-  const RequestHead& head() const { return head_.head(); }
-  std::span<const ParsedField> fields() const { return fields_; }
+  bool body_done() const { return !message_ || message_->is_done(); }
+  const RequestHead& head() const { return read_.head; }
+  std::span<const ParsedField> fields() const { return read_.fields; }
 
  private:
+  bool has_body() const { return read_.head.chunked || read_.head.content_length != 0; }
+
+  bool begin_body(std::string_view head) {
+    message_.emplace();
+    error_code failed;
+    const std::size_t size = message_->put(boost::asio::buffer(head.data(), head.size()), failed);
+    // Two readings of the framing would be a way to smuggle.
+    const auto length = message_->content_length();
+    return !failed && size == head.size() && read_.head.chunked == message_->chunked() &&
+           read_.head.has_length == length.has_value() &&
+           (!length || *length == read_.head.content_length);
+  }
+
   BodyStep feed(std::string_view bytes, std::size_t most) {
     BodyStep step;
     const bool chunked = message_->chunked();
@@ -202,10 +183,9 @@ class RequestParser::Reader {
     return step;
   }
 
-  std::vector<ParsedField> fields_;
-  HeadReader head_;
-  std::optional<Message> message_;
-  std::size_t left_ = 0;  // bytes that Beast has looked at and that must come again
+  ScannedHead read_;
+  std::optional<Message> message_;  // where a body follows
+  std::size_t left_ = 0;            // bytes that Beast has looked at and that must come again
 };
 
 RequestParser::RequestParser() : reader_(std::make_unique<Reader>()) {}
@@ -213,8 +193,15 @@ RequestParser::RequestParser(RequestParser&&) noexcept = default;
 RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
 RequestParser::~RequestParser() = default;
 
+HeadScan RequestParser::scan(std::string_view bytes, std::size_t& resume,
+                             const HeadLimits& limits) {
+  return reader_->scan(bytes, resume, limits);
+}
 int RequestParser::parse_head(std::string_view head, const HeadLimits& limits) {
-  return reader_->parse_head(head, limits);
+  std::size_t resume = 0;
+  const HeadScan scan = reader_->scan(head, resume, limits);
+  if (scan.verdict == HeadScan::Verdict::Reject) return scan.status;
+  return scan.skip == 0 && scan.size == head.size() ? 0 : 400;
 }
 const RequestHead& RequestParser::head() const { return reader_->head(); }
 std::span<const ParsedField> RequestParser::fields() const { return reader_->fields(); }

@@ -1,7 +1,7 @@
-// One request at a time out of a connection's bytes: the head that scan_head accepted, then the
-// body, de-chunked, through Beast's basic_parser. A reusable object that owns only its table of
-// fields: once warm, a request costs no allocation. It neither reads nor keeps bytes; everything it
-// hands out points into the caller's.
+// One request at a time out of a connection's bytes: the head by scan_head; where a body follows,
+// the same head and then the body, de-chunked, by Beast's basic_parser. A reusable object that owns
+// only its table of fields: once warm, a request costs no allocation. It neither reads nor keeps
+// bytes; everything it hands out points into the caller's.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,6 @@
 #include "worker/core/head_scan.hpp"
 
 namespace holdfast::worker {
-
-struct ParsedField {
-  std::string_view name;
-  std::string_view value;  // without the white space around it
-};
 
 // Refers to a callable taking a std::string_view; valid for the call it is passed to.
 class BodySink {
@@ -44,9 +39,11 @@ class RequestParser {
   RequestParser& operator=(RequestParser&&) noexcept;
   ~RequestParser();
 
-  // `head` is exactly one head that scan_head accepted, without what it skipped. head() and
-  // fields() point into it: it must stay where it is until the request ends. Returns 0, or the
-  // status to reject with.
+  // As scan_head. When Complete, head() and fields() point into `bytes`, which must stay where they
+  // are until the request ends; when Reject they have what came before the fault.
+  HeadScan scan(std::string_view bytes, std::size_t& resume, const HeadLimits& limits);
+
+  // `head` is exactly one head, without anything to skip. Returns 0, or the status to reject with.
   int parse_head(std::string_view head, const HeadLimits& limits);
 
   const RequestHead& head() const;

@@ -5,8 +5,8 @@ namespace holdfast::worker {
 
 // Returns true when requests may be read.
 bool Sessions::prepare(Connection& connection) {
+  if (connection.extra->proxy_pending && !read_proxy_header(connection)) return false;
   connection.extra->handshaking = false;
-  connection.extra->proxy_pending = false;
   return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "holdfast/worker/stats.hpp"
 #include "worker/core/ascii.hpp"
 #include "worker/io/transport.hpp"
 
@@ -29,15 +30,17 @@ constexpr std::uint32_t kGone = EPOLLERR | EPOLLHUP;
 
 void Connection::on_poll(std::uint32_t events) { owner.on_poll(*this, events); }
 
-Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-                   AccessLog& log, std::function<void()> on_gone)
+Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+                   const Selector& selector, AccessLog& log, std::function<void()> on_gone)
     : io_(io),
+      clock_(clock),
       options_(options),
       selector_(selector),
       log_(log),
       on_gone_(std::move(on_gone)),
       poller_(io, [this] { collect(); }),
-      wheel_timer_(io),
+      wheel_(clock.is_manual() ? TimerWheel::kExact : TimerWheel::kCoarse),
+      wheel_timer_(io, clock, [this] { turn_wheel(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
@@ -56,8 +59,10 @@ void Sessions::set_default_header(std::string name, std::string value) {
   const auto same = [&](const auto& field) { return equals_ignoring_case(field.first, name); };
   std::erase_if(default_headers_, same);
   default_headers_.emplace_back(std::move(name), std::move(value));
-  default_views_.clear();
-  for (const auto& [key, text] : default_headers_) default_views_.push_back({key, text});
+  std::vector<HeaderField> fields;
+  for (const auto& [key, text] : default_headers_) fields.push_back({key, text});
+  default_lines_.clear();
+  default_date_ = append_field_lines(default_lines_, 200, fields);
 }
 
 // Connections and their machine
@@ -79,6 +84,7 @@ void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& liste
   if (first_ != nullptr) first_->previous = &added;
   first_ = &added;
   ++open_;
+  if (on_state) call_state_hook(added, ConnectionState::New, ConnectionState::New);
   if (draining_) {
     feed(added, ConnEvent::DrainBegan);
   } else {
@@ -90,6 +96,7 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
   const ConnState before = connection.machine.state;
   const auto [next, effect] = step(connection.machine, event);
   connection.machine = next;
+  if (on_state) tell_state(connection);
   switch (effect) {
     case ConnEffect::None:
     case ConnEffect::TellHijacker:
@@ -116,6 +123,10 @@ void Sessions::start_grace(Connection& connection) {
 
 // The last look before the close: a request that is already here is served.
 void Sessions::probe(Connection& connection) {
+  if (connection.extra && connection.extra->proxy_pending) {
+    refuse_unfinished_header(connection, "the header did not come in time");
+    return feed(connection, ConnEvent::Quiet);
+  }
   char byte = 0;
   const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n > 0) {
@@ -162,10 +173,12 @@ void Sessions::linger_on(Connection& connection) {
 void Sessions::close(Connection& connection) {
   if (!connection.fd) return;
   connection.machine.state = ConnState::Closed;
+  if (on_state) tell_state(connection);
+  if (options_.stats != nullptr && !shutting_down_) options_.stats->bump_sum("conn.closed", 1);
   if (connection.exchange != nullptr) detach_exchange(connection);
   wheel_.cancel(connection);
   poller_.remove(connection.fd.get());
-  end_output(connection);
+  if (!connection.incomplete) end_output(connection);
   connection.fd.reset();
   if (sweep_at_ == &connection) sweep_at_ = connection.next;
   if (connection.previous != nullptr) {
@@ -256,7 +269,7 @@ void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
 Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = open_;
-  now.in_flight = exchanges_.size() - idle_exchanges_.size();
+  now.in_flight = exchanges_.size() - free_places_.size() - idle_exchanges_.size();
   now.idle = open_ - std::min<std::size_t>(open_, now.in_flight - orphaned_handlers_);
   return now;
 }

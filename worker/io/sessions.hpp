@@ -6,6 +6,8 @@
 //   session_prepare.cpp  before requests     transport.cpp      bytes, plain or TLS
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
+//   proxy_input.cpp    PROXY headers         client_address.cpp who the client is
+//   session_state.cpp  what users are told of connections
 #pragma once
 
 #include <chrono>
@@ -16,13 +18,15 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "holdfast/worker/options.hpp"
+#include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
+#include "worker/core/forwarded.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
+#include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/wall_clock.hpp"
 
@@ -35,18 +39,22 @@ class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
-  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-           AccessLog& log, std::function<void()> on_gone);
+  Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+           const Selector& selector, AccessLog& log, std::function<void()> on_gone);
   ~Sessions();
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
   Poller& poller() { return poller_; }
+  // Whose X-Forwarded-For is believed (Options::trusted_proxies).
+  Result<void> trust(const std::vector<std::string>& networks);
   void set_identity(Identity identity) { identity_ = identity; }
   Identity identity() const { return identity_; }
 
   void set_default_header(std::string name, std::string value);
-  std::span<const HeaderField> default_headers() const { return default_views_; }
+  // In every response; with a Date among them the server adds none.
+  std::string_view default_lines() const { return default_lines_; }
+  bool default_date() const { return default_date_; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
@@ -61,6 +69,14 @@ class Sessions {
   Stats stats() const;
   Drained drained() const { return drained_; }
   std::size_t connections() const { return open_; }
+  struct StateCounts {
+    std::size_t fresh = 0;
+    std::size_t active = 0;
+    std::size_t idle = 0;
+  };
+  StateCounts count_states() const;  // looks at every connection
+  // Server::on_connection_state
+  Server::ConnectionHook on_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
 
@@ -86,14 +102,15 @@ class Sessions {
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string& request_id(Exchange& exchange);
-  std::string_view remote_address(const Exchange& exchange);
+  std::string_view remote_address(Exchange& exchange);
+  std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For Connection
   void on_poll(Connection& connection, std::uint32_t events);
 
  private:
-  TimePoint now() { return last_seen_ = Clock::now(); }
+  TimePoint now() { return last_seen_ = clock_.now(); }
 
   enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
   enum class SendResult { Complete, Blocked, Failed };
@@ -105,6 +122,8 @@ class Sessions {
   // sessions.cpp: the connections and their machine
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
+  void tell_state(Connection& connection);
+  void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
   void probe(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
@@ -115,6 +134,7 @@ class Sessions {
   void time_out_request(Connection& connection);
   void schedule(Connection& connection, Millis after);
   void arm_wheel();
+  void turn_wheel();
   void sweep();
   void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
@@ -122,9 +142,17 @@ class Sessions {
   void rearm(Connection& connection);
   void poll_handler(Connection& connection, std::uint32_t events);
   bool prepare(Connection& connection);
+
+  // proxy_input.cpp, client_address.cpp
+  bool read_proxy_header(Connection& connection);
+  void refuse_unfinished_header(const Connection& connection, const char* why);
+  void refuse_header(const Connection& connection, const char* why);
+  std::optional<PeerAddress> told_client(const Exchange& exchange,
+                                         const Connection& connection) const;
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
+  void add_exchange();
   void detach_exchange(Connection& connection);
   void release(Exchange& exchange);
 
@@ -134,6 +162,7 @@ class Sessions {
   void on_bytes(Connection& connection, std::string_view fresh);
   void keep(Exchange& exchange, Input& input);
   Step advance(Connection& connection, Input& input);
+  void wait_for_head(Connection& connection);
   Step begin_request(Connection& connection, std::string_view head, Input& input);
   Step collect_body(Connection& connection, std::string_view& rest);
   Step run_plain(Connection& connection, std::string_view head, std::string_view rest);
@@ -143,6 +172,7 @@ class Sessions {
   Step reject(Connection& connection, int status, const char* reason,
               Completion why = Completion::Rejected);
   void deliver_body(Connection& connection, std::string_view fresh);
+  void wait_for_body(Connection& connection);
   Step fail(Connection& connection, std::exception_ptr error);
   void send_continue(Exchange& exchange);
 
@@ -154,6 +184,7 @@ class Sessions {
 
   // http_output.cpp
   void handler_done(Exchange& exchange, std::exception_ptr error);
+  void late_done(std::uint32_t place, std::uint32_t call, std::exception_ptr error);
   Step respond(Connection& connection);
   Step finish_request(Connection& connection);
   void continue_sending(Connection& connection);
@@ -168,17 +199,19 @@ class Sessions {
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
 
   boost::asio::io_context& io_;
+  LoopClock& clock_;
   const Options& options_;
   const Selector& selector_;
   AccessLog& log_;
   std::function<void()> on_gone_;
   Poller poller_;
   TimerWheel wheel_;
-  boost::asio::steady_timer wheel_timer_;
-  std::optional<TimePoint> wheel_armed_;
+  LoopTimer wheel_timer_;
   HeadLimits head_limits_;
+  TrustedProxies trusted_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
-  std::vector<HeaderField> default_views_;  // of the above
+  std::string default_lines_;  // of the above
+  bool default_date_ = false;
   Identity identity_;
   std::uint64_t pid_;
 
@@ -188,7 +221,9 @@ class Sessions {
   std::vector<std::unique_ptr<Connection>>
       closed_;  // freed after the batch of events in which they closed
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all; an exchange knows its place here
-  std::vector<Exchange*> idle_exchanges_;             // those that are free
+  std::vector<std::uint32_t> free_places_;            // those that hold none
+  std::vector<Exchange*> idle_exchanges_;             // those that serve nobody
+  std::uint32_t calls_ = 0;                           // of streaming handlers
   std::size_t orphaned_handlers_ = 0;                 // their clients left
 
   bool draining_ = false;
@@ -200,7 +235,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  WallClock wall_;
+  WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;

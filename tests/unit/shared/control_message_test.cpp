@@ -17,6 +17,12 @@ struct Golden {
   ControlMessage message;
 };
 
+TicketKey key_of(unsigned char first) {
+  TicketKey key;
+  for (unsigned char& byte : key.bytes) byte = first++;
+  return key;
+}
+
 // One of each type; the files are what docs/control_protocol.md shows.
 std::vector<Golden> goldens() {
   return {
@@ -27,7 +33,9 @@ std::vector<Golden> goldens() {
       {"draining", Draining{DrainReason::Operator}},
       {"listeners_closed", ListenersClosed{}},
       {"pong", Pong{}},
-      {"stats", Stats{12, 10, 2, 345, 6}},
+      {"stats", Stats{12, 10, 2, 345, 6, 0}},
+      {"stats_tls", Stats{12, 10, 2, 345, 6, 7}},
+      {"stats_proxy", Stats{12, 10, 2, 345, 6, 0, 8}},
       {"drained", Drained{7, 0, 5, 1, 0}},
       {"welcome",
        Welcome{1,
@@ -37,6 +45,7 @@ std::vector<Golden> goldens() {
                {"access_log", "stderr"},
                {Millis{60'000}, Millis{5'000}, Millis{1'000}, Millis{100}, Millis{600'000}}}},
       {"welcome_without_options", Welcome{1, {1}, {1}, {}, {}, {}}},
+      {"welcome_ticket_keys", Welcome{1, {1}, {1}, {}, {}, {}, {key_of(0), key_of(0x80)}}},
       {"accept", Accept{}},
       {"pause", Pause{}},
       {"drain", Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Close}},
@@ -147,6 +156,9 @@ TEST(ControlMessageTest, WhatIsMalformedIsRefused) {
            R"({"type":"welcome","listeners":[1]})",
            R"({"type":"welcome","options":[]})",
            R"({"type":"welcome","options":{"stop_timeout_ms":"1s"}})",
+           R"({"type":"welcome","ticket_keys":{}})",
+           R"({"type":"welcome","ticket_keys":[1]})",
+           R"({"type":"welcome","ticket_keys":["00ff"]})",
            R"({"type":"reopen_logs","fds":"access_log"})",
            "{\"type\":\"\xff\"}",
            "{\"type\":\"ready\"\0}",
@@ -163,6 +175,20 @@ TEST(ControlMessageTest, MessagesAreBounded) {
   EXPECT_TRUE(decode(fits));
   EXPECT_FALSE(decode(fits + " "));
   EXPECT_FALSE(decode(std::string(kMaxControlMessage, '[')));
+}
+
+TEST(ControlMessageTest, TicketKeysAreBoundedAndWhole) {
+  const std::string hex = to_hex(key_of(0));
+  EXPECT_EQ(hex.size(), 160u);
+  EXPECT_EQ(ticket_key_from_hex(hex), key_of(0));
+  const auto welcome = [](const std::string& keys) {
+    return R"({"type":"welcome","ticket_keys":[)" + keys + "]}";
+  };
+  std::string keys = '"' + hex + '"';
+  for (std::size_t i = 1; i < kMaxTicketKeys; ++i) keys += ",\"" + hex + '"';
+  EXPECT_TRUE(decode(welcome(keys)));
+  EXPECT_FALSE(decode(welcome(keys + ",\"" + hex + '"')));
+  EXPECT_FALSE(decode(welcome('"' + hex.substr(1) + "g\"")));
 }
 
 TEST(ControlMessageTest, DescriptorsAreBounded) {

@@ -69,11 +69,49 @@ TEST(AccessRecordTest, LineHasTheSchemasKeysInItsOrder) {
       "\n");
 }
 
+TEST(AccessRecordTest, TlsIsAnObjectBehindTheCompletion) {
+  AccessRecord record = typical();
+  TlsInfo tls{"TLSv1.3", "TLS_AES_256_GCM_SHA384", "example.org", "http/1.1", true};
+  record.tls = &tls;
+  const std::vector<LogField> fields{{"user", "anne"}};
+  record.fields = fields;
+  EXPECT_TRUE(line_of(record).ends_with(
+      R"("completion":"ok","tls":{"version":"TLSv1.3","cipher":"TLS_AES_256_GCM_SHA384",)"
+      R"("server_name":"example.org","alpn":"http/1.1","resumed":true},"user":"anne"})"
+      "\n"))
+      << line_of(record);
+  tls.server_name = tls.alpn = {};
+  tls.resumed = false;
+  const Json json = checked(line_of(record));
+  EXPECT_EQ(json["tls"].size(), 3u) << json;
+  EXPECT_EQ(json["tls"]["resumed"], false);
+}
+
+TEST(AccessRecordTest, AHostileServerNameIsTextLikeAnyOther) {
+  AccessRecord record = typical();
+  const std::string name = "\"},\"url\":\"/forged\n" + std::string(250, '\xff');
+  const TlsInfo tls{"TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256", name, "http/1.1", false};
+  record.tls = &tls;
+  Json json = checked(line_of(record));
+  EXPECT_TRUE(json["tls"]["server_name"].get<std::string>().starts_with("\"},\"url\":\"/forged\n"));
+  EXPECT_EQ(json["url"], "/index.html?q=1");
+
+  // Where there is no room for it, it gives way after the user agent and before the host.
+  const std::string url = "/" + std::string(2047, 'u');
+  const std::string control(512, '\x01');
+  record.url = url;
+  record.http_host = control;
+  json = checked(line_of(record));
+  EXPECT_EQ(json["truncated"], Json::array({"http_host", "http_user_agent", "tls.server_name"}));
+  EXPECT_EQ(json["tls"]["version"], "TLSv1.2");
+}
+
 TEST(AccessRecordTest, UnknownFieldsAreAbsent) {
   const Json json = checked(line_of(AccessRecord{}));
-  for (const char* key : {"protocol", "http_method", "url", "http_host", "remote_ipaddr",
-                          "remote_port", "client_ip", "http_user_agent", "http_referer",
-                          "request_id", "listener", "draining", "handed_off_from", "truncated"}) {
+  for (const char* key :
+       {"protocol", "http_method", "url", "http_host", "remote_ipaddr", "remote_port", "client_ip",
+        "http_user_agent", "http_referer", "request_id", "listener", "draining", "handed_off_from",
+        "tls", "truncated"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
 }
@@ -153,6 +191,8 @@ TEST(AccessRecordTest, BytesThatExpandNeverBreakTheLine) {
     record.url = record.http_method = record.http_host = record.http_user_agent = bytes;
     record.http_referer = record.request_id = record.listener = record.client_ip = bytes;
     record.protocol = record.remote_ipaddr = bytes;
+    const TlsInfo tls{bytes, bytes, bytes, bytes, true};
+    record.tls = &tls;
     record.fields = fields;
     const Json json = checked(line_of(record));
     EXPECT_TRUE(json.contains("truncated"));
@@ -232,7 +272,7 @@ TEST(AccessRecordTest, RandomBytesInEveryFieldStillGiveOneValidLine) {
   for (int round = 0; round < 500; ++round) {
     SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round));
     std::vector<std::string> texts;
-    for (int i = 0; i < 40; ++i) texts.push_back(bytes(i == 0 ? 4000 : 700));
+    for (int i = 0; i < 44; ++i) texts.push_back(bytes(i == 0 ? 4000 : 700));
     std::vector<LogField> fields;
     for (std::size_t i = 10; i < 10 + random() % 30; ++i)
       fields.push_back({i % 2 == 0 ? "key_that_is_exactly_forty_bytes_long____" : "k", texts[i]});
@@ -247,6 +287,8 @@ TEST(AccessRecordTest, RandomBytesInEveryFieldStillGiveOneValidLine) {
     record.listener = texts[7];
     record.remote_ipaddr = texts[8];
     record.client_ip = texts[9];
+    const TlsInfo tls{texts[40], texts[41], texts[42], texts[43], round % 2 == 0};
+    if (round % 4 != 0) record.tls = &tls;
     record.fields = fields;
     record.conn_id = {~0ULL, ~0ULL, ~0ULL};
     record.request_size = record.response_size = record.bytes_received = record.bytes_sent = ~0ULL;

@@ -6,20 +6,26 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace holdfast::worker {
+
+class ManualClock;  // clock.hpp
+class StatsSink;    // stats.hpp
 
 struct Options {
   using Duration = std::chrono::milliseconds;
 
-  // Alone, without a supervisor (under one, both come from it).
+  // Alone, without a supervisor (under one, both come from it). serve() and listen_and_serve() use
+  // the log only.
   std::string listen = "127.0.0.1:8080";  // [NAME=]ADDRESS, as for `holdfast run --listen`
   std::string access_log = "stdout";      // a path, stdout, stderr or off
 
   // Requests in flight get this long, then they are cut: about what users of Go and Kubernetes
   // expect.
   Duration stop_timeout{60'000};
-  // How long a stalled log reader may hold up the exit; a quarter is kept for the report.
+  // How long after that a stalled log reader may hold up the exit (a quarter is kept for the
+  // report), or stop() waits for a handler that blocks the server's thread.
   Duration kill_timeout{60'000};
   // A draining worker owes a connection that has sent nothing its first request this long.
   Duration new_grace{1'000};
@@ -33,8 +39,11 @@ struct Options {
   // Accept, or first byte of a later request, to the end of the head: an honest client sends a head
   // in one packet, and browsers that connect ahead come back within seconds.
   Duration header_timeout{10'000};
-  // Between two reads of a body, or two writes of a response, that moved bytes.
+  // Of waiting for a body, or for room to send: each must bring min_body_progress of the body or
+  // its end, and move bytes of the response.
   Duration body_timeout{60'000};
+  // A byte a minute would hold a connection for ever; no link that works is as slow as this.
+  std::size_t min_body_progress = 1024;
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
 
@@ -46,6 +55,21 @@ struct Options {
   std::size_t max_connections = 0;
   // 0 = unlimited: closing connections that work costs both sides.
   std::size_t requests_per_connection = 0;
+
+  // Whose X-Forwarded-For is believed: networks ("10.0.0.0/8", "2001:db8::1"), and "unix:" for the
+  // peers of Unix sockets. Nobody's, because whoever is believed can be anybody.
+  std::vector<std::string> trusted_proxies;
+  // Names of listeners whose connections begin with a PROXY header, version 1 or 2. Only a proxy
+  // may reach them: the header is believed. None, because others are refused there.
+  std::vector<std::string> proxy_protocol;
+  // Where a client or a proxy says the request's id (Request::request_id). Empty: nobody does.
+  std::string request_id_header = "X-Request-ID";
+  // Every response then says the id in the same header, for a client that reports an error.
+  bool echo_request_id = false;
+
+  // Both must outlive the server. Null: no numbers are kept, and time is the machine's.
+  StatsSink* stats = nullptr;
+  ManualClock* clock = nullptr;
 };
 
 }  // namespace holdfast::worker

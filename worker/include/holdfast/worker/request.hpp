@@ -27,7 +27,7 @@ class Request {
 
   std::string_view method() const;
   std::string_view target() const;  // as received: "/path?query"
-  std::string_view path() const;    // the target up to '?', not decoded
+  std::string_view path() const;    // the target up to '?', not decoded; of http://host/path: /path
   std::string_view query() const;   // behind '?', not decoded
   std::string_view host() const;
   int minor_version() const;  // HTTP/1.0 or 1.1
@@ -50,6 +50,9 @@ class Request {
   const std::string& request_id() const;  // the client's X-Request-ID if it is sane, else generated
   std::string_view remote_address() const;  // "192.0.2.1", "2001:db8::1", "unix:"
   std::uint16_t remote_port() const;
+  // The client behind the proxies that are trusted (Options::trusted_proxies, proxy_protocol); the
+  // remote address where they say nothing.
+  std::string_view client_address() const;
   std::string_view listener() const;  // the name of the listener that accepted the connection
   std::uint64_t generation() const;   // 0 when run alone
   std::uint64_t worker() const;
