@@ -16,6 +16,7 @@ class HttpTest : public ::testing::Test {
 
   // The only line about what the test did; its bystander's lines have an id of their own.
   AccessLog::Line stop_and_take_line() {
+    EXPECT_EQ(run.count("worker_exited"), 0u) << "the worker died of it";
     expect_clean_stop(run);
     const AccessLog log = run.log();
     EXPECT_TRUE(log.bad().empty()) << log.bad()[0];

@@ -202,8 +202,7 @@ class Sessions {
   SendResult send(Connection& connection, Exchange& exchange);
   void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
-  void tell_client_closed(Exchange& exchange);
-  void tell_drain(Exchange& exchange);
+  void tell(const std::shared_ptr<Exchange::Notice>& notice);
   ssize_t send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
