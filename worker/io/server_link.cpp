@@ -74,11 +74,6 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));
-  if (const auto checked = check_listener_names(options_, names); !checked) {
-    report(checked.error().message);
-    exit_code_ = 1;
-    return io_.stop();
-  }
   feed(Prepared{});
 }
 

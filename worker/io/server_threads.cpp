@@ -71,7 +71,9 @@ std::optional<Failure> Server::Impl::serve(UniqueFd listener, std::string name) 
 }
 
 std::optional<Failure> Server::Impl::listen_and_serve(const std::string& address) {
-  const std::string wanted = address.empty() ? ":80" : address;
+  const std::string wanted = !address.empty()                   ? address
+                             : options_.tls.certificate.empty() ? ":80"
+                                                                : ":443";
   const auto failed = [this](const Error& error) {
     bump("listen.error");
     return to_failure(error);
