@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "worker/io/server_impl.hpp"
 
@@ -35,7 +36,7 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker 0.1.0", {}});
+  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
