@@ -52,9 +52,9 @@ struct RequestPath::World {
             return wanted.handlers == Kind::Plain ? plain : stream;
           return q.path().starts_with("/s") ? stream : plain;
         }),
-        log(io),
+        log(io, clock),
         log_file(memory_file()),
-        sessions(io, options, selector, log, [] {}) {
+        sessions(io, clock, options, selector, log, [] {}) {
     log.open(UniqueFd(::dup(log_file.get())));
     sessions.trust(options.trusted_proxies).value();
     sessions.poller().start();
@@ -107,6 +107,7 @@ struct RequestPath::World {
   ListenerProfile listener;
   std::vector<std::string> handled;
   boost::asio::io_context io{1};
+  LoopClock clock{io, nullptr};
   Handler plain;
   Handler stream;
   Selector selector;
