@@ -66,6 +66,7 @@ int holdfast_accept(int listener, int nonblocking);
 /* NULL when memory is short; every function below does nothing with NULL. */
 holdfast_connection* holdfast_connection_open(holdfast_worker* worker, int fd);
 void holdfast_connection_active(holdfast_connection* connection);
+void holdfast_connection_answering(holdfast_connection* connection);
 void holdfast_connection_idle(holdfast_connection* connection);
 int holdfast_connection_should_close(const holdfast_connection* connection);
 /* Before close(fd). The handle is gone. */
