@@ -41,6 +41,7 @@ class LineSink {
   // to the new one.
   void reopen(UniqueFd target);
 
+  int fd() const { return target_.get(); }
   bool empty() const { return begin_ == buffer_.size(); }
   std::uint64_t lost() const { return lost_; }  // lines dropped or given up
   int last_error() const {

@@ -2,23 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <ratio>
+#include <type_traits>
 
 namespace holdfast::worker {
 namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kTicks = TimerWheel::kSlots;
-constexpr Clock::duration kWidth = TimerWheel::kSlotWidth;
-
-std::int64_t floor_tick(TimePoint time) {
-  return std::max<std::int64_t>(time.time_since_epoch() / kWidth, 0);
-}
-
-// The first tick at which the deadline has passed.
-std::int64_t tick_of(TimePoint deadline) {
-  const std::int64_t tick = floor_tick(deadline);
-  return tick + (deadline.time_since_epoch() > tick * kWidth ? 1 : 0);
-}
+static_assert(std::is_same_v<TimePoint::period, std::nano>);
 
 std::size_t slot_of(std::int64_t tick) { return static_cast<std::size_t>(tick % kTicks); }
 
@@ -38,7 +30,17 @@ void Timer::link_before(Timer& other) noexcept {
   other.prev_ = this;
 }
 
-TimerWheel::TimerWheel() : earliest_(kNever) {
+std::int64_t TimerWheel::floor_tick(TimePoint time) const noexcept {
+  return std::max<std::int64_t>(time.time_since_epoch().count(), 0) >> bits_;
+}
+
+// The first tick at which the deadline has passed.
+std::int64_t TimerWheel::tick_of(TimePoint deadline) const noexcept {
+  const std::int64_t tick = floor_tick(deadline);
+  return tick + (deadline.time_since_epoch().count() > (tick << bits_) ? 1 : 0);
+}
+
+TimerWheel::TimerWheel(int slot_bits) : bits_(slot_bits), earliest_(kNever) {
   for (Timer& ring : rings_) ring.make_ring();
   earliest_in_.fill(kNever);
   opened_.make_ring();
@@ -106,7 +108,7 @@ void TimerWheel::open_slot(std::size_t slot) noexcept {
 std::optional<TimePoint> TimerWheel::next_wake() const noexcept {
   if (earliest_ == kNever) return std::nullopt;
   if (earliest_ > floor_tick(TimePoint::max())) return TimePoint::max();
-  return TimePoint(earliest_ * kWidth);
+  return TimePoint(TimePoint::duration(earliest_ << bits_));
 }
 
 }  // namespace holdfast::worker

@@ -1,7 +1,8 @@
-// Deadlines of many connections in one place: a hashed wheel of 512 slots of 8 ms, where a far
-// deadline waits in its slot for its round. Never early; late by less than a slot plus the caller's
-// own delay. Moving a deadline later is one store: the timer stays where it is and is put in its
-// place when its old slot comes up, because every request moves its connection's. Reads no clock.
+// Deadlines of many connections in one place: a hashed wheel of 512 slots of about 8 ms, where a
+// far deadline waits in its slot for its round. Never early; late by less than a slot plus the
+// caller's own delay. Moving a deadline later is one store: the timer stays where it is and is put
+// in its place when its old slot comes up, because every request moves its connection's. Reads no
+// clock.
 #pragma once
 
 #include <array>
@@ -41,10 +42,12 @@ static_assert(sizeof(Timer) <= 32);
 
 class TimerWheel {
  public:
-  static constexpr Millis kSlotWidth{8};
   static constexpr std::size_t kSlots = 512;
+  // Slots are 2^n ns wide, because every request finds its slot by a shift.
+  static constexpr int kCoarse = 23;  // 8.4 ms
+  static constexpr int kExact = 6;    // 64 ns divide a millisecond, so tests see no rounding
 
-  TimerWheel();
+  explicit TimerWheel(int slot_bits = kCoarse);
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
   ~TimerWheel();  // cancels every timer
@@ -68,11 +71,14 @@ class TimerWheel {
   std::optional<TimePoint> next_wake() const noexcept;
 
  private:
+  std::int64_t floor_tick(TimePoint time) const noexcept;
+  std::int64_t tick_of(TimePoint deadline) const noexcept;
   bool begin_advance(TimePoint now) noexcept;
   Timer* next_due() noexcept;
   void place(Timer& timer, std::int64_t tick) noexcept;
   void open_slot(std::size_t slot) noexcept;
 
+  const int bits_;
   std::array<Timer, kSlots> rings_;               // heads of rings; their deadlines mean nothing
   std::array<std::int64_t, kSlots> earliest_in_;  // no timer in the slot has a tick before it
   std::int64_t earliest_;                         // the least of them

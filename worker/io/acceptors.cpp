@@ -1,10 +1,12 @@
 #include "worker/io/acceptors.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace holdfast::worker {
 namespace {
@@ -14,9 +16,11 @@ constexpr Millis kRetry{100};
 
 }  // namespace
 
-Acceptors::Acceptors(boost::asio::io_context& io, Sessions& sessions,
+Acceptors::Acceptors(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions,
                      const std::size_t& max_connections)
-    : sessions_(sessions), max_connections_(max_connections), retry_(io) {
+    : sessions_(sessions), max_connections_(max_connections), retry_(io, clock, [this] {
+        if (wanted_ && !watching_) watch();
+      }) {
   sessions_.on_room = [this] {
     if (wanted_ && !watching_) watch();
   };
@@ -36,6 +40,7 @@ void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
   listener->fd = std::move(fd);
   listener->profile = std::move(profile);
   listeners_.push_back(std::move(listener));
+  if (watching_ && !watch(*listeners_.back())) starve();
 }
 
 void Acceptors::start() {
@@ -49,27 +54,32 @@ void Acceptors::pause() {
   unwatch();
 }
 
-void Acceptors::close(bool drain_queue) {
+Result<void> Acceptors::close(bool drain_queue) {
   pause();
+  Result<void> result;
   for (auto& listener : listeners_) {
     // Whoever is in the queue was promised an answer, so max_connections does not count here.
     while (drain_queue && accept_from(*listener) == Accepted::More) {
     }
-    listener->fd.reset();
+    // Linux has closed it even when a signal came (close(2), NOTES).
+    if (::close(listener->fd.release()) != 0 && errno != EINTR && result)
+      result = errno_error("close the listener " + listener->profile.address, errno);
     closed_.push_back(std::move(listener));
   }
   listeners_.clear();
+  return result;
 }
 
 void Acceptors::watch() {
   watching_ = true;
   for (auto& listener : listeners_) {
-    // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener
-    // (epoll_ctl(2)).
-    const auto added =
-        sessions_.poller().add(listener->fd.get(), EPOLLIN | EPOLLEXCLUSIVE, *listener);
-    if (!added) return starve();
+    if (!watch(*listener)) return starve();
   }
+}
+
+bool Acceptors::watch(Listener& listener) {
+  // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)).
+  return sessions_.poller().add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener).has_value();
 }
 
 void Acceptors::unwatch() {
@@ -80,16 +90,24 @@ void Acceptors::unwatch() {
 
 void Acceptors::starve() {
   unwatch();
-  retry_.expires_after(kRetry);
-  retry_.async_wait([this](boost::system::error_code failed) {
-    if (!failed && wanted_ && !watching_) watch();
-  });
+  retry_.start_after(kRetry);
+}
+
+void Acceptors::fail(Listener& listener, int error) {
+  sessions_.poller().remove(listener.fd.get());
+  listener.fd.reset();
+  const Error failure = errno_error("accept on " + listener.profile.address, error);
+  const auto at = std::find_if(listeners_.begin(), listeners_.end(),
+                               [&](const auto& each) { return each.get() == &listener; });
+  closed_.push_back(std::move(*at));
+  listeners_.erase(at);
+  on_failed(failure);
 }
 
 void Acceptors::Listener::on_poll(std::uint32_t) { owner->accept_batch(*this); }
 
 void Acceptors::accept_batch(Listener& listener) {
-  if (!watching_) return;  // paused earlier in this batch of events
+  if (!watching_ || !listener.fd) return;  // paused or closed earlier in this batch of events
   for (int i = 0; i < kBatch; ++i) {
     switch (accept_one(listener)) {
       case Accepted::More:
@@ -98,6 +116,8 @@ void Acceptors::accept_batch(Listener& listener) {
         return;
       case Accepted::Full:
         return starve();
+      case Accepted::Failed:
+        return fail(listener, errno);
     }
   }
 }
@@ -118,8 +138,11 @@ Acceptors::Accepted Acceptors::accept_from(Listener& listener) {
   }
   switch (errno) {
     case EAGAIN:  // another worker was faster
-    case EINVAL:  // somebody shut the shared listener down
       return Accepted::Empty;
+    case EINVAL:  // somebody shut the shared listener down
+    case EBADF:
+    case ENOTSOCK:
+      return on_failed ? Accepted::Failed : Accepted::Empty;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:

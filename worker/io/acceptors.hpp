@@ -3,15 +3,17 @@
 // every process that holds it. One thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
+#include "shared/core/result.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/io/listener_profile.hpp"
+#include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/sessions.hpp"
 
@@ -20,16 +22,22 @@ namespace holdfast::worker {
 class Acceptors {
  public:
   // `max_connections` as in Options. Sessions must outlive this.
-  Acceptors(boost::asio::io_context& io, Sessions& sessions, const std::size_t& max_connections);
+  Acceptors(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions,
+            const std::size_t& max_connections);
   ~Acceptors();
 
-  // A nonblocking listening socket.
+  // A nonblocking listening socket. Between start() and pause() it accepts at once.
   void add(UniqueFd fd, ListenerProfile profile);
 
   void start();
   void pause();  // keeps the listeners; what their queues hold is for others
-  // Accepts what is queued first if `drain_queue`, then closes our copies.
-  void close(bool drain_queue);
+  // Accepts what is queued first if `drain_queue`, then closes our copies; the first error of
+  // close(2).
+  Result<void> close(bool drain_queue);
+
+  // Called when nothing can be accepted from a listener any more, after it was closed. Without it
+  // the listener stays, in case that whoever shut it down for everybody makes it listen again.
+  std::function<void(const Error&)> on_failed;
 
  private:
   struct Listener final : Pollable {
@@ -38,12 +46,14 @@ class Acceptors {
     UniqueFd fd;
     ListenerProfile profile;
   };
-  enum class Accepted { More, Empty, Full };
+  enum class Accepted { More, Empty, Full, Failed };
 
   void accept_batch(Listener& listener);
   Accepted accept_one(Listener& listener);
   Accepted accept_from(Listener& listener);
   void watch();
+  bool watch(Listener& listener);
+  void fail(Listener& listener, int error);
   void unwatch();
   void starve();  // no descriptors or no room: stop looking until there may be some
 
@@ -51,7 +61,7 @@ class Acceptors {
   const std::size_t& max_connections_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> closed_;  // connections still refer to their profiles
-  boost::asio::steady_timer retry_;
+  LoopTimer retry_;
   bool wanted_ = false;    // start() was called last
   bool watching_ = false;  // in the epoll set
 };

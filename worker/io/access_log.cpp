@@ -1,5 +1,9 @@
 #include "worker/io/access_log.hpp"
 
+#include <cerrno>
+#include <sys/epoll.h>
+#include <utility>
+
 namespace holdfast::worker {
 namespace {
 
@@ -9,6 +13,7 @@ constexpr Millis kRetryEvery{50};     // while the reader of a pipe is behind
 }  // namespace
 
 void AccessLog::open(UniqueFd target) {
+  if (poller_ != nullptr) return;  // closing: what is left goes where it was meant to
   if (!target) {
     sink_.reset();
   } else if (sink_) {
@@ -34,24 +39,42 @@ void AccessLog::write(const HandshakeRecord& record) {
 
 void AccessLog::write_line() {
   sink_->append(line_);
-  if (!armed_) arm();
+  if (!flush_timer_.armed()) arm();
 }
 
 void AccessLog::arm() {
-  armed_ = true;
-  flush_timer_.expires_after(sink_->last_error() == 0 ? kFlushEvery : kRetryEvery);
-  flush_timer_.async_wait([this](boost::system::error_code failed) {
-    armed_ = false;
-    if (failed || !sink_) return;
-    if (!sink_->flush()) arm();
-  });
+  flush_timer_.start_after(sink_->last_error() == 0 ? kFlushEvery : kRetryEvery);
 }
 
-std::uint64_t AccessLog::close(Millis timeout) {
+void AccessLog::flush() {
+  if (sink_ && !sink_->flush()) arm();
+}
+
+void AccessLog::close(Millis timeout, Poller& poller, Closed closed) {
   flush_timer_.cancel();
-  if (!sink_) return 0;
-  sink_->flush_for(timeout);
-  return sink_->lost();
+  closed_ = std::move(closed);
+  // Only a reader that is behind is waited for; a full disk or a vanished one is for ever.
+  if (!sink_ || sink_->flush() || sink_->last_error() != EAGAIN || timeout <= Millis{0} ||
+      !poller.add(sink_->fd(), EPOLLOUT, *this)) {
+    return end_close();
+  }
+  poller_ = &poller;
+  give_up_.start_after(timeout);
+}
+
+void AccessLog::on_poll(std::uint32_t) {
+  if (sink_->flush() || sink_->last_error() != EAGAIN) end_close();
+}
+
+void AccessLog::end_close() {
+  give_up_.cancel();
+  if (poller_ != nullptr) std::exchange(poller_, nullptr)->remove(sink_->fd());
+  std::uint64_t lost = 0;
+  if (sink_) {
+    sink_->flush_for(Millis{0});
+    lost = sink_->lost();
+  }
+  if (const auto closed = std::exchange(closed_, nullptr)) closed(lost);
 }
 
 }  // namespace holdfast::worker

@@ -4,15 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "shared/io/line_sink.hpp"
 #include "worker/core/access_record.hpp"
 #include "worker/core/handshake_record.hpp"
+#include "worker/io/loop_clock.hpp"
+#include "worker/io/poller.hpp"
 
 namespace holdfast::worker {
 
@@ -22,9 +24,11 @@ struct Identity {
   std::uint64_t worker = 0;
 };
 
-class AccessLog {
+class AccessLog final : Pollable {
  public:
-  explicit AccessLog(boost::asio::io_context& io) : flush_timer_(io) {}
+  AccessLog(boost::asio::io_context& io, LoopClock& clock)
+      : flush_timer_(io, clock, [this] { flush(); }),
+        give_up_(io, clock, [this] { end_close(); }) {}
 
   // An empty descriptor turns the log off. Lines not written yet go to the new target.
   void open(UniqueFd target);
@@ -33,17 +37,26 @@ class AccessLog {
   void write(const AccessRecord& record);
   void write(const HandshakeRecord& record);
 
-  // Writes all, waiting at most `timeout`; returns how many lines were given up for ever.
-  std::uint64_t close(Millis timeout);
+  // Writes all, waiting for the reader at most `timeout`; then calls back, perhaps at once, with
+  // how many lines were given up for ever. Nothing may be written afterwards.
+  using Closed = std::function<void(std::uint64_t lost)>;
+  void close(Millis timeout, Poller& poller, Closed closed);
+  void give_up() { end_close(); }  // while closing: wait no more
+  std::uint64_t lost() const { return sink_ ? sink_->lost() : 0; }
 
  private:
   void write_line();
   void arm();
+  void flush();
+  void end_close();
+  void on_poll(std::uint32_t events) override;
 
   std::unique_ptr<LineSink> sink_;
   std::string line_;
-  boost::asio::steady_timer flush_timer_;
-  bool armed_ = false;
+  LoopTimer flush_timer_;
+  LoopTimer give_up_;
+  Poller* poller_ = nullptr;  // while closing waits for the reader
+  Closed closed_;
 };
 
 }  // namespace holdfast::worker

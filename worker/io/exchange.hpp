@@ -76,7 +76,7 @@ class Exchange {
   // What the kernel has not taken: `out`, then the file, then `behind_file`.
   bool unsent() const { return out_begin != out.size() || file_left != 0 || !behind_file.empty(); }
 
-  std::size_t place = 0;  // in the table of Sessions
+  std::uint32_t place = 0;  // in the table of Sessions
 
   // Connection side
   // ---------------------------------------------------------------------------------------------------
@@ -124,6 +124,7 @@ class Exchange {
   // -----------------------------------------------------------------------------------------------------------
   bool handler_running = false;  // a streaming handler has not called done
   bool in_handler_call = false;  // it may call done before it returns
+  std::uint32_t call = 0;        // of a streaming handler: only its own done ends it
   std::function<void()> client_closed;
   std::function<void()> drain_callback;
   std::shared_ptr<HijackState> hijacked;

@@ -16,11 +16,7 @@ constexpr std::size_t kKeptInput = 64 * 1024;
 
 Exchange& Sessions::begin_exchange(Connection& connection) {
   if (connection.exchange == nullptr) {
-    if (idle_exchanges_.empty()) {
-      exchanges_.push_back(std::make_unique<Exchange>(*this));
-      exchanges_.back()->place = exchanges_.size() - 1;
-      idle_exchanges_.push_back(exchanges_.back().get());
-    }
+    if (idle_exchanges_.empty()) add_exchange();
     connection.exchange = idle_exchanges_.back();
     idle_exchanges_.pop_back();
     connection.exchange->connection = &connection;
@@ -29,6 +25,18 @@ Exchange& Sessions::begin_exchange(Connection& connection) {
   exchange.started = now();
   feed(connection, ConnEvent::BytesArrived);
   return exchange;
+}
+
+void Sessions::add_exchange() {
+  if (free_places_.empty()) {
+    free_places_.push_back(static_cast<std::uint32_t>(exchanges_.size()));
+    exchanges_.emplace_back();
+  }
+  auto exchange = std::make_unique<Exchange>(*this);
+  exchange->place = free_places_.back();
+  free_places_.pop_back();
+  idle_exchanges_.push_back(exchange.get());
+  exchanges_[exchange->place] = std::move(exchange);
 }
 
 // The connection is going; its request, if one is in flight, gets its line now.
@@ -43,7 +51,8 @@ void Sessions::detach_exchange(Connection& connection) {
   connection.exchange = nullptr;
   exchange.connection = nullptr;
   if (exchange.hijacked) exchange.hijacked->exchange = nullptr;
-  if (exchange.handler_running) {
+  // A handler that is done may still be inside its call; who called it releases the exchange.
+  if (exchange.handler_running || exchange.in_handler_call) {
     ++orphaned_handlers_;
     if (!shutting_down_) fail_callbacks(exchange);
   } else {
@@ -54,10 +63,8 @@ void Sessions::detach_exchange(Connection& connection) {
 
 void Sessions::release(Exchange& exchange) {
   if (idle_exchanges_.size() >= kPooledExchanges) {
-    const std::size_t place = exchange.place;
-    std::swap(exchanges_[place], exchanges_.back());
-    exchanges_[place]->place = place;
-    exchanges_.pop_back();
+    free_places_.push_back(exchange.place);
+    exchanges_[exchange.place].reset();
     return;
   }
   exchange.reset_request();

@@ -42,12 +42,15 @@ Sessions::Step Sessions::run_stream(Connection& connection, Input& input) {
   exchange.stage = Stage::Handling;
   wheel_.cancel(connection);  // a handler may take as long as it likes
   exchange.handler_running = exchange.in_handler_call = true;
+  exchange.call = ++calls_;
   std::exception_ptr error;
   bool finished = false;
   try {
     std::get<StreamHandler> (*exchange.handler)(
         exchange.request(), exchange.response(),
-        [this, &exchange](std::exception_ptr thrown) { handler_done(exchange, thrown); });
+        [this, place = exchange.place, call = exchange.call](std::exception_ptr thrown) {
+          late_done(place, call, thrown);
+        });
   } catch (...) {
     error = std::current_exception();
     finished = true;
@@ -94,10 +97,18 @@ Sessions::Step Sessions::fail(Connection& connection, std::exception_ptr error) 
   return respond(connection);
 }
 
+// A handler calls done. One that threw before has ended without it, and its exchange may serve
+// another request by now, or be gone.
+void Sessions::late_done(std::uint32_t place, std::uint32_t call, std::exception_ptr error) {
+  Exchange* exchange = exchanges_[place].get();
+  if (exchange != nullptr && exchange->call == call) handler_done(*exchange, error);
+}
+
 // A handler is done, inside its call or later.
 void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   if (!exchange.handler_running) return;
   exchange.handler_running = false;
+  exchange.call = 0;
   if (exchange.connection == nullptr) {
     if (!exchange.in_handler_call) drop_orphan(exchange);
     return;

@@ -12,14 +12,15 @@ namespace holdfast::worker {
 
 struct ListenerProfile {
   std::string name;
+  std::string address;  // as bound, for messages
   bool tls = false;
   bool proxy_protocol = false;
 };
 
-ListenerProfile listener_profile(const Options& options, std::string name);
+ListenerProfile listener_profile(const Options& options, std::string name, std::string address);
 
 // Fails where the options name a listener that is not there: whoever named it relies on it.
 Result<void> check_listener_names(const Options& options,
-                                  const std::vector<std::string_view>& names);
+                                  const std::vector<std::string_view>& there);
 
 }  // namespace holdfast::worker

@@ -44,11 +44,17 @@ void Server::Impl::report(std::string_view message) {
 
 Server::Impl::Impl(Options options)
     : options_(std::move(options)),
+      clock_(io_, options_.clock),
+      status_(options_.clock),
       handler_(
           PlainHandler([](const Request&, ResponseWriter& response) { response.status(404); })),
       selector_([this](const Request&) -> const Handler& { return handler_; }),
-      sessions_(io_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
-      acceptors_(io_, sessions_, options_.max_connections) {}
+      log_(io_, clock_),
+      sessions_(io_, clock_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
+      acceptors_(io_, clock_, sessions_, options_.max_connections),
+      timer_(io_, clock_, [this] { feed(WorkerTimerFired{}); }),
+      stats_timer_(io_, clock_, [this] { say(sessions_.stats()); }),
+      average_timer_(io_, clock_, [this] { bump_averages(); }) {}
 
 void Server::Impl::handle(Handler handler) {
   handler_ = std::move(handler);
@@ -56,26 +62,36 @@ void Server::Impl::handle(Handler handler) {
 }
 
 int Server::Impl::run() {
+  {
+    const std::lock_guard lock(control_);
+    if (status_.begun()) return report("cannot run: the server already serves"), 1;
+    if (stopping_) return 0;
+    status_.begin();
+  }
+  status_.on_thread();
+  clock_.attach();
   ::signal(SIGPIPE, SIG_IGN);  // a client or a log reader that leaves is an error of one write
-  auto channel = take_channel();
-  if (!channel) {
-    report(channel.error().message);
-    return 1;
-  }
-  if (const auto trusted = sessions_.trust(options_.trusted_proxies); !trusted) {
-    report(trusted.error().message);
-    return 1;
-  }
-  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
-  sessions_.poller().start();
-  if (*channel) {
-    start_supervised(std::move(*channel));
-  } else if (const auto started = start_alone(); !started) {
+  if (const auto started = start(); started) {
+    io_.run();
+  } else {
     report(started.error().message);
-    return 1;
+    result_.failure = to_failure(started.error());
+    exit_code_ = 1;
   }
-  io_.run();
+  clock_.detach();
+  status_.end(result_);
   return exit_code_;
+}
+
+Result<void> Server::Impl::start() {
+  HOLDFAST_ASSIGN(UniqueFd channel, take_channel());
+  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
+  HOLDFAST_TRY(load_tls());
+  use_policy();
+  sessions_.poller().start();
+  if (!channel) return start_alone();
+  start_supervised(std::move(channel));
+  return {};
 }
 
 // Alone
@@ -88,18 +104,34 @@ Result<void> Server::Impl::start_alone() {
   HOLDFAST_ASSIGN(BoundListener bound, bind_listener(spec.address));
   log_.open(std::move(log));
   addresses_.push_back(bound.address);
-  acceptors_.add(std::move(bound.fd), listener_profile(options_, spec.name));
-  lifecycle_.supervised = false;
-  signals_.add(SIGTERM);
-  signals_.add(SIGINT);
-  signals_.add(SIGUSR1);
+  acceptors_.add(std::move(bound.fd), listener_profile(options_, spec.name, bound.address));
+  // A service that cannot accept any more is of no use: whoever started it should know.
+  acceptors_.on_failed = [this](const Error& error) {
+    report(error.message);
+    exit_code_ = 1;
+    status_.end_accepting(to_failure(error));
+    boost::asio::post(io_, [this] { stop_on_thread(); });
+  };
+  prepare_alone();
+  signals_.emplace(io_, SIGTERM, SIGINT, SIGUSR1);
   wait_for_signals();
   feed(Prepared{});
   return {};
 }
 
+void Server::Impl::prepare_alone() {
+  lifecycle_.supervised = false;
+  use_policy();
+}
+
+void Server::Impl::use_policy() {
+  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
+  // Even with a kill_timeout of nothing, the thread needs a moment to end.
+  stop_limit_ = (options_.stop_timeout + std::max(options_.kill_timeout, Millis{1'000})).count();
+}
+
 void Server::Impl::wait_for_signals() {
-  signals_.async_wait([this](boost::system::error_code failed, int signal) {
+  signals_->async_wait([this](boost::system::error_code failed, int signal) {
     if (failed) return;
     wait_for_signals();
     if (signal != SIGUSR1) return feed(TermReceived{});
@@ -113,7 +145,7 @@ void Server::Impl::wait_for_signals() {
 // --------------------------------------------------------------------------------------------------------
 
 void Server::Impl::feed(const WorkerEvent& event) {
-  auto [next, actions] = step(std::move(lifecycle_), event, {Clock::now(), sessions_.size()});
+  auto [next, actions] = step(std::move(lifecycle_), event, {clock_.now(), sessions_.size()});
   lifecycle_ = std::move(next);
   for (const WorkerAction& action : actions) perform(action);
   arm_timer();
@@ -131,14 +163,9 @@ void Server::Impl::perform(const WorkerAction& action) {
                    acceptors_.pause();
                    say(Paused{});
                  },
-                 [&](const StopListening& how) {
-                   acceptors_.close(how.drain_queue);
-                   if (how.announce) say(ListenersClosed{});
-                   // The queue may have been empty, and then nothing else tells that the worker is.
-                   if (how.drain_queue) boost::asio::post(io_, [this] { feed(ConnectionsGone{}); });
-                 },
+                 [&](const StopListening& how) { stop_listening(how); },
                  [&](const BeginDrain& how) { begin_drain(how.reason); },
-                 [&](const CutConnections&) { sessions_.cut_all(); },
+                 [&](const CutConnections&) { cut(); },
                  [&](const UseOwnStderr&) {
                    if (own_stderr_) ::dup2(own_stderr_.get(), STDERR_FILENO);
                  },
@@ -155,30 +182,59 @@ void Server::Impl::perform(const WorkerAction& action) {
 void Server::Impl::begin_drain(DrainReason reason) {
   say(Draining{reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
+  if (!stop_began_) {
+    stop_began_ = clock_.now();
+    bump("stop");
+  }
   const bool stop = reason == DrainReason::Shutdown;
   sessions_.begin_drain(
       options_.new_grace,
       stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
 }
 
+void Server::Impl::stop_listening(const StopListening& how) {
+  if (const auto closed = acceptors_.close(how.drain_queue); !closed) {
+    bump("listener.close.error");
+    result_.failure = to_failure(closed.error());
+  }
+  status_.end_accepting(std::nullopt);
+  if (how.announce) say(ListenersClosed{});
+  // The queue may have been empty, and then nothing else tells that the worker is.
+  if (how.drain_queue) boost::asio::post(io_, [this] { feed(ConnectionsGone{}); });
+}
+
+void Server::Impl::cut() {
+  kill_began_ = clock_.now();
+  result_.killed = true;
+  result_.killed_connections = sessions_.connections();
+  bump("kill");
+  bump("kill.conn.count", static_cast<double>(sessions_.connections()));
+  sessions_.cut_all();
+}
+
 void Server::Impl::finish() {
-  Drained drained = sessions_.drained();
+  average_timer_.cancel();
   // The supervisor kills at kill_timeout: what is given up must be counted and said before that.
-  drained.log_lines_lost = log_.close(options_.kill_timeout - options_.kill_timeout / 4);
-  say(drained);
-  io_.stop();
+  const Millis limit = options_.kill_timeout - options_.kill_timeout / 4;
+  const std::uint64_t lost_before = log_.lost();
+  log_.close(hurry_ ? Millis{0} : limit, sessions_.poller(), [this, lost_before](auto lost) {
+    Drained drained = sessions_.drained();
+    drained.log_lines_lost = lost;
+    say(drained);
+    if (lost != lost_before) bump("kill.timeout");
+    result_.served = drained.served;
+    result_.closed_idle = drained.closed_idle;
+    result_.cut = drained.cut;
+    result_.handlers_left = sessions_.size() - sessions_.connections();
+    result_.log_lines_lost = lost;
+    bump_times();
+    io_.stop();
+  });
 }
 
 void Server::Impl::arm_timer() {
-  const auto wake = wake_at(lifecycle_);
-  if (!wake) {
-    timer_.cancel();
-    return;
-  }
-  timer_.expires_at(*wake);
-  timer_.async_wait([this](boost::system::error_code failed) {
-    if (!failed) feed(WorkerTimerFired{});
-  });
+  if (const auto wake = wake_at(lifecycle_)) return timer_.start(*wake);
+  timer_.cancel();
 }
 
 // Server
@@ -192,7 +248,20 @@ void Server::default_header(std::string name, std::string value) {
   impl_->default_header(std::move(name), std::move(value));
 }
 void Server::on_accepting(std::function<void()> hook) { impl_->on_accepting(std::move(hook)); }
+void Server::on_connection_state(ConnectionHook hook) {
+  impl_->on_connection_state(std::move(hook));
+}
 int Server::run() { return impl_->run(); }
+std::optional<Failure> Server::serve(int listener, std::string name) {
+  return impl_->serve(UniqueFd(listener), std::move(name));
+}
+std::optional<Failure> Server::listen_and_serve(const std::string& address) {
+  return impl_->listen_and_serve(address);
+}
+std::optional<Failure> Server::wait() { return impl_->wait(); }
+StopResult Server::stop() { return impl_->stop(); }
+void Server::request_stop() { impl_->request_stop(); }
+std::optional<Failure> Server::reopen_log() { return impl_->reopen_log(); }
 std::uint64_t Server::generation() const { return impl_->identity().generation; }
 std::uint64_t Server::worker() const { return impl_->identity().worker; }
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }

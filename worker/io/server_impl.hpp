@@ -1,16 +1,20 @@
 // The shell around the worker's machine: signals, the control channel and the one timer feed it
 // events; its actions become calls on Acceptors, Sessions and the log. It decides nothing. One
-// thread.
+// thread, but for what server_threads.cpp does for others.
+//   server.cpp          run() and the machine       server_threads.cpp  serve(), stop() and the
+//   like server_link.cpp     the supervisor              server_stats.cpp    Options::stats
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "holdfast/worker/server.hpp"
 #include "shared/core/result.hpp"
@@ -18,21 +22,34 @@
 #include "worker/core/lifecycle.hpp"
 #include "worker/io/acceptors.hpp"
 #include "worker/io/access_log.hpp"
+#include "worker/io/loop_clock.hpp"
+#include "worker/io/server_status.hpp"
 #include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
 
+Failure to_failure(const Error& error);
+
 class Server::Impl {
  public:
   explicit Impl(Options options);
+  ~Impl();
 
   void select(Selector selector) { selector_ = std::move(selector); }
   void handle(Handler handler);
   void on_accepting(std::function<void()> hook) { accepting_hook_ = std::move(hook); }
+  void on_connection_state(ConnectionHook hook) { sessions_.on_state = std::move(hook); }
   void default_header(std::string name, std::string value) {
     sessions_.set_default_header(std::move(name), std::move(value));
   }
   int run();
+
+  std::optional<Failure> serve(UniqueFd listener, std::string name);
+  std::optional<Failure> listen_and_serve(const std::string& address);
+  std::optional<Failure> wait() { return status_.wait_accepting(); }
+  StopResult stop();
+  void request_stop();
+  std::optional<Failure> reopen_log();
 
   boost::asio::io_context& io() { return io_; }
   Identity identity() const { return sessions_.identity(); }
@@ -42,11 +59,17 @@ class Server::Impl {
   void feed(const WorkerEvent& event);
   void perform(const WorkerAction& action);
   void finish();
+  void cut();
+  void stop_listening(const StopListening& how);
   void arm_timer();
   void begin_drain(DrainReason reason);
   void wait_for_signals();
 
+  Result<void> load_tls();
+  Result<void> start();
   Result<void> start_alone();
+  void prepare_alone();
+  void use_policy();
   void start_supervised(UniqueFd channel);
   void on_message(const ControlMessage& message, std::vector<UniqueFd> fds);
   void on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds);
@@ -55,23 +78,48 @@ class Server::Impl {
   static void report(std::string_view message);  // a line on stderr
   void report_stats_soon();
 
+  // server_threads.cpp
+  Result<void> add_listener(UniqueFd listener, std::string name, std::string address);
+  Result<void> start_thread();
+  void serve_on_thread();
+  void stop_on_thread();
+
+  // server_stats.cpp
+  void bump(std::string_view key, double value = 1);
+  void bump_times();
+  void start_averages();
+  void bump_averages();
+
   Options options_;
   boost::asio::io_context io_{1};
+  LoopClock clock_;
+  ServerStatus status_;
   Handler handler_;
   Selector selector_;
   std::function<void()> accepting_hook_;
-  AccessLog log_{io_};
+  AccessLog log_;
+  std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
   std::optional<ControlChannel> channel_;
-  boost::asio::signal_set signals_{io_};
-  boost::asio::steady_timer timer_{io_};
-  boost::asio::steady_timer stats_timer_{io_};
-  bool stats_armed_ = false;
+  std::optional<boost::asio::signal_set> signals_;
+  LoopTimer timer_;
+  LoopTimer stats_timer_;    // what the supervisor is told
+  LoopTimer average_timer_;  // what Options::stats is told
   Lifecycle lifecycle_;
   std::vector<std::string> addresses_;
   UniqueFd own_stderr_;
   int exit_code_ = 0;
+  StopResult result_;
+  std::optional<TimePoint> stop_began_;
+  std::optional<TimePoint> kill_began_;
+
+  // Of the threads that call serve(), stop() and the like
+  std::mutex control_;
+  std::thread thread_;
+  bool stopping_ = false;                   // no listener is taken any more
+  std::atomic<Millis::rep> stop_limit_{0};  // how long stop() waits at most
+  std::atomic<bool> hurry_{false};          // the destructor waits: nothing gets time any more
 };
 
 }  // namespace holdfast::worker

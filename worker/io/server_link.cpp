@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "worker/io/server_impl.hpp"
 
@@ -20,7 +21,7 @@ constexpr Millis kStatsEvery{1'000};
 }  // namespace
 
 void Server::Impl::start_supervised(UniqueFd channel) {
-  signals_.add(SIGTERM);
+  signals_.emplace(io_, SIGTERM);
   wait_for_signals();
   ignore_by_default(SIGUSR1);  // `pkill -USR1`, meant for the supervisor, must not kill its workers
   ignore_by_default(SIGUSR2);
@@ -35,7 +36,7 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker 0.1.0", {}});
+  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
@@ -63,20 +64,17 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   options_.new_grace = given.new_grace.value_or(options_.new_grace);
   options_.idle_grace = given.idle_grace.value_or(options_.idle_grace);
   options_.orphan_timeout = given.orphan_timeout.value_or(options_.orphan_timeout);
-  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
+  use_policy();
+  if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
-    addresses_.push_back(welcome.listeners[i].address);
-    acceptors_.add(std::move(fds[i]), listener_profile(options_, welcome.listeners[i].name));
-    names.push_back(welcome.listeners[i].name);
+    const ListenerInfo& listener = welcome.listeners[i];
+    addresses_.push_back(listener.address);
+    acceptors_.add(std::move(fds[i]), listener_profile(options_, listener.name, listener.address));
+    names.push_back(listener.name);
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));
-  if (const auto checked = check_listener_names(options_, names); !checked) {
-    report(checked.error().message);
-    exit_code_ = 1;
-    return io_.stop();
-  }
   feed(Prepared{});
 }
 
@@ -89,13 +87,7 @@ void Server::Impl::take_logs(const std::vector<std::string>& names, std::vector<
 
 // At most once a second, and only while something changes.
 void Server::Impl::report_stats_soon() {
-  if (stats_armed_) return;
-  stats_armed_ = true;
-  stats_timer_.expires_after(kStatsEvery);
-  stats_timer_.async_wait([this](boost::system::error_code failed) {
-    stats_armed_ = false;
-    if (!failed) say(sessions_.stats());
-  });
+  if (!stats_timer_.armed()) stats_timer_.start_after(kStatsEvery);
 }
 
 void Server::Impl::say(const ControlMessage& message) {

@@ -23,19 +23,20 @@ void Sessions::schedule(Connection& connection, Millis after) {
 
 void Sessions::arm_wheel() {
   const auto wake = wheel_.next_wake();
-  if (!wake || (wheel_armed_ && *wheel_armed_ <= *wake)) return;
-  wheel_armed_ = wake;
-  wheel_timer_.expires_at(*wake);
-  wheel_timer_.async_wait([this](boost::system::error_code failed) {
-    if (failed) return;
-    wheel_armed_.reset();
-    wheel_.advance(now(), [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
-    collect();
-    arm_wheel();
-  });
+  if (!wake || (wheel_timer_.armed() && wheel_timer_.deadline() <= *wake)) return;
+  wheel_timer_.start(*wake);
+}
+
+void Sessions::turn_wheel() {
+  wheel_.advance(now(), [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
+  collect();
+  arm_wheel();
 }
 
 void Sessions::on_timer(Connection& connection) {
+  if (connection.extra && connection.extra->handshaking && !connection.extra->proxy_pending &&
+      connection.machine.state == ConnState::New)
+    return end_handshake(connection);
   if (connection.machine.state == ConnState::Active) {
     time_out_request(connection);
   } else if (connection.machine.state == ConnState::Hijacked) {

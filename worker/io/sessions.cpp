@@ -9,6 +9,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "holdfast/worker/stats.hpp"
 #include "worker/core/ascii.hpp"
 #include "worker/io/transport.hpp"
 
@@ -19,6 +20,7 @@ constexpr Millis kLinger{1'000};       // after a response: the client reads it 
 constexpr Millis kLongLinger{30'000};  // while the client still sends, as nginx's lingering_time
 constexpr Millis kQuietLinger{100};    // after nothing: there is no response to protect
 constexpr int kLingerReads = 16;       // a turn
+constexpr Millis kRestOfRecord{1'000};
 // Edge-triggered: a level-triggered set looks at every connection it reported once more, which
 // costs each request a poll of its socket. Whoever stops before the kernel has nothing left calls
 // rearm().
@@ -29,15 +31,17 @@ constexpr std::uint32_t kGone = EPOLLERR | EPOLLHUP;
 
 void Connection::on_poll(std::uint32_t events) { owner.on_poll(*this, events); }
 
-Sessions::Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-                   AccessLog& log, std::function<void()> on_gone)
+Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+                   const Selector& selector, AccessLog& log, std::function<void()> on_gone)
     : io_(io),
+      clock_(clock),
       options_(options),
       selector_(selector),
       log_(log),
       on_gone_(std::move(on_gone)),
       poller_(io, [this] { collect(); }),
-      wheel_timer_(io),
+      wheel_(clock.is_manual() ? TimerWheel::kExact : TimerWheel::kCoarse),
+      wheel_timer_(io, clock, [this] { turn_wheel(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
@@ -81,10 +85,11 @@ void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& liste
   if (first_ != nullptr) first_->previous = &added;
   first_ = &added;
   ++open_;
+  if (on_state) call_state_hook(added, ConnectionState::New, ConnectionState::New);
   if (draining_) {
     feed(added, ConnEvent::DrainBegan);
   } else {
-    schedule(added, options_.header_timeout);
+    schedule(added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
   }
 }
 
@@ -92,6 +97,7 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
   const ConnState before = connection.machine.state;
   const auto [next, effect] = step(connection.machine, event);
   connection.machine = next;
+  if (on_state) tell_state(connection);
   switch (effect) {
     case ConnEffect::None:
     case ConnEffect::TellHijacker:
@@ -123,15 +129,25 @@ void Sessions::probe(Connection& connection) {
     return feed(connection, ConnEvent::Quiet);
   }
   char byte = 0;
-  const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0 && held_bytes(connection)) n = 1;
   if (n > 0) {
     read(connection);
+    if (connection.fd && connection.exchange == nullptr) wait_for_record(connection);
   } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
     feed(connection, ConnEvent::PeerGone);
   } else {
     if (draining_) ++drained_.closed_idle;
     feed(connection, ConnEvent::Quiet);
   }
+}
+
+// A part of a TLS record has arrived, which may be a request. Its rest gets a moment, once.
+void Sessions::wait_for_record(Connection& connection) {
+  const ConnState state = connection.machine.state;
+  if (state != ConnState::New && state != ConnState::Idle) return;
+  if (std::exchange(connection.extra->probed, true)) return feed(connection, ConnEvent::Quiet);
+  schedule(connection, kRestOfRecord);
 }
 
 void Sessions::half_close(Connection& connection, bool quiet) {
@@ -168,6 +184,8 @@ void Sessions::linger_on(Connection& connection) {
 void Sessions::close(Connection& connection) {
   if (!connection.fd) return;
   connection.machine.state = ConnState::Closed;
+  if (on_state) tell_state(connection);
+  if (options_.stats != nullptr && !shutting_down_) options_.stats->bump_sum("conn.closed", 1);
   if (connection.exchange != nullptr) detach_exchange(connection);
   wheel_.cancel(connection);
   poller_.remove(connection.fd.get());
@@ -219,9 +237,11 @@ void Sessions::watch(Connection& connection, std::uint32_t events) {
   rearm(connection);
 }
 
-// What the kernel holds now is reported once more.
+// What the kernel holds now is reported once more. What OpenSSL holds it does not know; but there
+// is room to write, or will be.
 void Sessions::rearm(Connection& connection) {
-  poller_.modify(connection.fd.get(), connection.interest, connection);
+  const std::uint32_t held = held_bytes(connection) ? EPOLLOUT : 0U;
+  poller_.modify(connection.fd.get(), connection.interest | held, connection);
 }
 
 void Sessions::on_poll(Connection& connection, std::uint32_t events) {
@@ -229,6 +249,10 @@ void Sessions::on_poll(Connection& connection, std::uint32_t events) {
   if (connection.extra && (connection.extra->handshaking || connection.extra->proxy_pending)) {
     if (!prepare(connection)) return;
     events |= EPOLLIN;  // its edge may be gone
+  }
+  if (held_bytes(connection)) {  // see rearm()
+    events |= EPOLLIN;
+    if ((connection.interest & EPOLLOUT) == 0) events &= ~static_cast<std::uint32_t>(EPOLLOUT);
   }
   if (connection.machine.state == ConnState::Lingering) return linger(connection);
   if (connection.machine.state == ConnState::Hijacked) return poll_hijacked(connection, events);
@@ -262,7 +286,7 @@ void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
 Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = open_;
-  now.in_flight = exchanges_.size() - idle_exchanges_.size();
+  now.in_flight = exchanges_.size() - free_places_.size() - idle_exchanges_.size();
   now.idle = open_ - std::min<std::size_t>(open_, now.in_flight - orphaned_handlers_);
   return now;
 }

@@ -7,6 +7,7 @@
 //   exchange_pool.cpp  requests in flight    handler_calls.cpp  handlers, and what they throw
 //   request_log.cpp    what is counted       http_output.cpp    responses
 //   proxy_input.cpp    PROXY headers         client_address.cpp who the client is
+//   session_state.cpp  what users are told of connections
 #pragma once
 
 #include <chrono>
@@ -17,15 +18,17 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "holdfast/worker/options.hpp"
+#include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/core/forwarded.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
+#include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
+#include "worker/io/tls_context.hpp"
 #include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
@@ -37,8 +40,8 @@ class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
-  Sessions(boost::asio::io_context& io, const Options& options, const Selector& selector,
-           AccessLog& log, std::function<void()> on_gone);
+  Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
+           const Selector& selector, AccessLog& log, std::function<void()> on_gone);
   ~Sessions();
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
@@ -54,6 +57,9 @@ class Sessions {
   std::string_view default_lines() const { return default_lines_; }
   bool default_date() const { return default_date_; }
 
+  // For listeners with TLS; must outlive this.
+  void use_tls(const TlsContext& context) { tls_ = &context; }
+
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
@@ -67,6 +73,14 @@ class Sessions {
   Stats stats() const;
   Drained drained() const { return drained_; }
   std::size_t connections() const { return open_; }
+  struct StateCounts {
+    std::size_t fresh = 0;
+    std::size_t active = 0;
+    std::size_t idle = 0;
+  };
+  StateCounts count_states() const;  // looks at every connection
+  // Server::on_connection_state
+  Server::ConnectionHook on_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
 
@@ -100,7 +114,7 @@ class Sessions {
   void on_poll(Connection& connection, std::uint32_t events);
 
  private:
-  TimePoint now() { return last_seen_ = Clock::now(); }
+  TimePoint now() { return last_seen_ = clock_.now(); }
 
   enum class Step { Next, Wait, Gone };  // Gone: the connection must not be touched again
   enum class SendResult { Complete, Blocked, Failed };
@@ -112,7 +126,10 @@ class Sessions {
   // sessions.cpp: the connections and their machine
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
+  void tell_state(Connection& connection);
+  void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
   void probe(Connection& connection);
+  void wait_for_record(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
   void linger_on(Connection& connection);
@@ -122,13 +139,20 @@ class Sessions {
   void time_out_request(Connection& connection);
   void schedule(Connection& connection, Millis after);
   void arm_wheel();
+  void turn_wheel();
   void sweep();
   void shorten_grace(Connection& connection);
   void set_interest(Connection& connection);
   void watch(Connection& connection, std::uint32_t events);
   void rearm(Connection& connection);
   void poll_handler(Connection& connection, std::uint32_t events);
+
+  // session_prepare.cpp
   bool prepare(Connection& connection);
+  bool shake_hands(Connection& connection);
+  void end_handshake(Connection& connection);
+  void fail_handshake(Connection& connection, std::string_view error, bool client_left);
+  void log_refusal(const Connection& connection, const char* type, std::string_view error);
 
   // proxy_input.cpp, client_address.cpp
   bool read_proxy_header(Connection& connection);
@@ -139,6 +163,7 @@ class Sessions {
   void collect();
   void announce_if_gone();
   Exchange& begin_exchange(Connection& connection);
+  void add_exchange();
   void detach_exchange(Connection& connection);
   void release(Exchange& exchange);
 
@@ -170,6 +195,7 @@ class Sessions {
 
   // http_output.cpp
   void handler_done(Exchange& exchange, std::exception_ptr error);
+  void late_done(std::uint32_t place, std::uint32_t call, std::exception_ptr error);
   Step respond(Connection& connection);
   Step finish_request(Connection& connection);
   void continue_sending(Connection& connection);
@@ -185,14 +211,15 @@ class Sessions {
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
 
   boost::asio::io_context& io_;
+  LoopClock& clock_;
   const Options& options_;
   const Selector& selector_;
   AccessLog& log_;
+  const TlsContext* tls_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   TimerWheel wheel_;
-  boost::asio::steady_timer wheel_timer_;
-  std::optional<TimePoint> wheel_armed_;
+  LoopTimer wheel_timer_;
   HeadLimits head_limits_;
   TrustedProxies trusted_;
   std::vector<std::pair<std::string, std::string>> default_headers_;
@@ -207,7 +234,9 @@ class Sessions {
   std::vector<std::unique_ptr<Connection>>
       closed_;  // freed after the batch of events in which they closed
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all; an exchange knows its place here
-  std::vector<Exchange*> idle_exchanges_;             // those that are free
+  std::vector<std::uint32_t> free_places_;            // those that hold none
+  std::vector<Exchange*> idle_exchanges_;             // those that serve nobody
+  std::uint32_t calls_ = 0;                           // of streaming handlers
   std::size_t orphaned_handlers_ = 0;                 // their clients left
 
   bool draining_ = false;
@@ -219,7 +248,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  WallClock wall_;
+  WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;

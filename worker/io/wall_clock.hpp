@@ -9,17 +9,21 @@
 
 #include "shared/core/json_line.hpp"
 #include "shared/core/time.hpp"
+#include "worker/io/loop_clock.hpp"
 
 namespace holdfast::worker {
 
 class WallClock {
  public:
+  explicit WallClock(const LoopClock& clock) : clock_(clock) {}
+
   static constexpr Millis kFollow{100};
 
   WallTime at(TimePoint now);
   std::string_view http_date(TimePoint now);  // valid until the next call
 
  private:
+  const LoopClock& clock_;
   TimePoint read_at_{};
   std::chrono::microseconds offset_{};  // from the monotonic clock to the wall's
   std::chrono::sys_seconds date_second_{};

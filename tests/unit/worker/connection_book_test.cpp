@@ -166,8 +166,9 @@ TEST_F(ConnectionBookTest, RandomLivesKeepTheLaws) {
     }
     book.begin_drain(1s, 1s, now);
     now += 10s;
-    book.sweep(now, [](const Entry&) { return true; },
-               [&](const Entry& entry) { dismissed.insert(&entry); });
+    book.sweep(
+        now, [](const Entry&) { return true; },
+        [&](const Entry& entry) { dismissed.insert(&entry); });
     for (const auto& [key, entry] : living)
       ASSERT_TRUE(entry->machine.state == ConnState::Active || dismissed.contains(key));
   }

@@ -41,8 +41,7 @@ Pair connect_tcp() {
 }
 
 void send(const UniqueFd& fd, std::string_view bytes) {
-  EXPECT_EQ(::send(fd.get(), bytes.data(), bytes.size(), 0),
-            static_cast<ssize_t>(bytes.size()));
+  EXPECT_EQ(::send(fd.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
 }
 
 // What a server that reads there would get now: bytes, 0 at the end of the stream, -1 nothing.

@@ -14,7 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr TimePoint kStart{1'000'000ms + 3ms};
+constexpr std::chrono::nanoseconds kSlot{1 << TimerWheel::kCoarse};
+constexpr TimePoint kStart{100'000 * kSlot + 3ms};
 
 std::vector<Timer*> advance(TimerWheel& wheel, TimePoint now) {
   std::vector<Timer*> fired;
@@ -26,7 +27,7 @@ std::vector<Timer*> advance(TimerWheel& wheel, TimePoint now) {
 }
 
 TEST(TimerWheelTest, FiresOnceNeverEarlyAndAtMostASlotLate) {
-  for (const Millis delay : {0ms, 1ms, 7ms, 8ms, 9ms, 100ms, 4095ms, 4096ms, 4097ms, 75'000ms}) {
+  for (const Millis delay : {0ms, 1ms, 7ms, 8ms, 9ms, 100ms, 4294ms, 4295ms, 4296ms, 75'000ms}) {
     TimerWheel wheel;
     advance(wheel, kStart);
     Timer timer;
@@ -34,9 +35,22 @@ TEST(TimerWheelTest, FiresOnceNeverEarlyAndAtMostASlotLate) {
     TimePoint now = kStart;
     while (advance(wheel, now).empty()) now += 1ms;
     EXPECT_GE(now, kStart + delay) << delay.count();
-    EXPECT_LE(now, kStart + delay + 8ms) << delay.count();
+    EXPECT_LE(now, kStart + delay + kSlot + 1ms) << delay.count();
     EXPECT_FALSE(timer.scheduled());
     EXPECT_TRUE(advance(wheel, now + 100s).empty());
+  }
+}
+
+TEST(TimerWheelTest, AnExactWheelFiresAtTheMillisecond) {
+  for (const Millis delay : {1ms, 100ms, 4097ms, 75'000ms, 3'600'000ms}) {
+    TimerWheel wheel(TimerWheel::kExact);
+    const TimePoint start{1h};
+    advance(wheel, start);
+    Timer timer;
+    wheel.schedule(timer, start + delay);
+    EXPECT_EQ(wheel.next_wake(), start + delay);
+    EXPECT_TRUE(advance(wheel, start + delay - 1ms).empty());
+    EXPECT_EQ(advance(wheel, start + delay).size(), 1U);
   }
 }
 
@@ -66,7 +80,7 @@ TEST(TimerWheelTest, LaterDeadlineWins) {
   EXPECT_TRUE(advance(wheel, kStart + 150ms).empty());
   EXPECT_TRUE(timer.scheduled());
   EXPECT_EQ(timer.deadline(), kStart + 200ms);
-  EXPECT_EQ(advance(wheel, kStart + 208ms).size(), 1U);
+  EXPECT_EQ(advance(wheel, kStart + 200ms + kSlot).size(), 1U);
 }
 
 TEST(TimerWheelTest, EarlierDeadlineWins) {
@@ -74,7 +88,7 @@ TEST(TimerWheelTest, EarlierDeadlineWins) {
   Timer timer;
   wheel.schedule(timer, kStart + 75s);
   wheel.schedule(timer, kStart + 10s);
-  EXPECT_EQ(advance(wheel, kStart + 10s + 8ms).size(), 1U);
+  EXPECT_EQ(advance(wheel, kStart + 10s + kSlot).size(), 1U);
 }
 
 TEST(TimerWheelTest, WakeIsNeverTooLate) {
@@ -86,9 +100,9 @@ TEST(TimerWheelTest, WakeIsNeverTooLate) {
   wheel.schedule(far, kStart + 75s);
   ASSERT_TRUE(wheel.next_wake());
   EXPECT_GE(*wheel.next_wake(), kStart + 75s);
-  EXPECT_LT(*wheel.next_wake(), kStart + 75s + 8ms);
+  EXPECT_LT(*wheel.next_wake(), kStart + 75s + kSlot);
   wheel.schedule(near, kStart + 1s);
-  EXPECT_LT(*wheel.next_wake(), kStart + 1s + 8ms);
+  EXPECT_LT(*wheel.next_wake(), kStart + 1s + kSlot);
   EXPECT_EQ(advance(wheel, *wheel.next_wake()).size(), 1U);
   EXPECT_GE(*wheel.next_wake(), kStart + 75s);
   wheel.cancel(far);
@@ -125,7 +139,7 @@ TEST(TimerWheelTest, TimeThatGoesBackDoesNothing) {
   Timer timer;
   wheel.schedule(timer, kStart);
   EXPECT_TRUE(advance(wheel, kStart + 5s).empty());
-  EXPECT_EQ(advance(wheel, kStart + 10s + 8ms).size(), 1U);
+  EXPECT_EQ(advance(wheel, kStart + 10s + kSlot).size(), 1U);
 }
 
 TEST(TimerWheelTest, ACallbackMayRescheduleItsOwnTimer) {
@@ -134,7 +148,7 @@ TEST(TimerWheelTest, ACallbackMayRescheduleItsOwnTimer) {
   wheel.schedule(timer, kStart);
   int fired = 0;
   for (int i = 0; i < 10; ++i) {
-    wheel.advance(kStart + i * 8ms, [&](Timer& due) {
+    wheel.advance(kStart + i * kSlot, [&](Timer& due) {
       ++fired;
       wheel.schedule(due, kStart);  // in the past: not again in this advance()
     });
@@ -150,7 +164,7 @@ TEST(TimerWheelTest, ACallbackMayCancelDelayAndDestroyTheOthersThatAreDue) {
     wheel.schedule(*timers.back(), kStart);
   }
   int fired = 0;
-  wheel.advance(kStart + 8ms, [&](Timer& due) {
+  wheel.advance(kStart + kSlot, [&](Timer& due) {
     ++fired;
     std::size_t others = 0;
     for (auto& timer : timers) {
@@ -188,7 +202,7 @@ TEST(TimerWheelTest, TimersMayOutliveTheWheel) {
 
 // Against the obvious implementation: a map from the tick at which each timer must fire.
 TEST(TimerWheelTest, BehavesAsASortedMapDoes) {
-  constexpr std::int64_t kWidth = 8'000'000;
+  constexpr std::int64_t kWidth = kSlot.count();
   const auto nanos = [](TimePoint time) { return time.time_since_epoch().count(); };
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937_64 random(seed);

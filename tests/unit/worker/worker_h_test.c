@@ -1,13 +1,13 @@
 /* That holdfast/worker.h is C99, and that its calls do what they say; called by worker_test.cpp.
  * Returns 0, or the line that failed. */
-#include "holdfast/worker.h"
-
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#define REQUIRE(condition)        \
-  do {                            \
+#include "holdfast/worker.h"
+
+#define REQUIRE(condition)             \
+  do {                                 \
     if (!(condition)) return __LINE__; \
   } while (0)
 

@@ -76,9 +76,8 @@ class WorkerTest : public ::testing::Test {
       did_ += queued ? "close-queued " : "close ";
       ::close(worker_->listeners().front().fd);
     });
-    worker_->on_drain([this](std::string_view reason, auto) {
-      did_ += "drain-" + std::string(reason) + " ";
-    });
+    worker_->on_drain(
+        [this](std::string_view reason, auto) { did_ += "drain-" + std::string(reason) + " "; });
     worker_->on_cut([this] { did_ += "cut "; });
     return *worker_;
   }
@@ -279,11 +278,9 @@ TEST_F(WorkerTest, PingAndStatsAreAnswered) {
   supervisor_->send(StatsRequest{});
   turn();
   EXPECT_EQ(heard(), "pong stats ");
-  EXPECT_EQ(last<Stats>(), (Stats{.connections = 2,
-                                  .idle = 1,
-                                  .in_flight = 1,
-                                  .requests = 2,
-                                  .responses_5xx = 1}));
+  EXPECT_EQ(
+      last<Stats>(),
+      (Stats{.connections = 2, .idle = 1, .in_flight = 1, .requests = 2, .responses_5xx = 1}));
 }
 
 TEST_F(WorkerTest, StatsAreSentWithinASecondOfAChangeAndNotWithoutOne) {

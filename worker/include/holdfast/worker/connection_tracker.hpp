@@ -21,9 +21,11 @@
 #include <memory>
 #include <optional>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
-class ConnectionTracker {
+class HOLDFAST_API ConnectionTracker {
  public:
   using Duration = std::chrono::milliseconds;
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -37,7 +39,7 @@ class ConnectionTracker {
   };
 
   // One connection. Its end is closed().
-  class Connection {
+  class HOLDFAST_API Connection {
    public:
     Connection() = default;
     Connection(Connection&& other) noexcept;
@@ -63,7 +65,7 @@ class ConnectionTracker {
 
    private:
     friend class ConnectionTracker;
-    struct Node;
+    struct HOLDFAST_LOCAL Node;
     ConnectionTracker* tracker_ = nullptr;
     Node* node_ = nullptr;
   };
@@ -97,7 +99,7 @@ class ConnectionTracker {
   void cut();
 
  private:
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 

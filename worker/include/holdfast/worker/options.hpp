@@ -10,17 +10,32 @@
 
 namespace holdfast::worker {
 
+class ManualClock;  // clock.hpp
+class StatsSink;    // stats.hpp
+
+// HTTPS. Each process reads the files once, when it starts: a reload brings a new certificate, and
+// one that cannot be used is a failed deploy.
+struct TlsOptions {
+  std::string certificate;             // a PEM file, the server's own first; empty: no TLS
+  std::string key;                     // a PEM file, not encrypted
+  std::vector<std::string> listeners;  // their names; empty: all
+  // From the accept to the end of the handshake: as much as nginx and Go services give the head.
+  std::chrono::milliseconds handshake_timeout{10'000};
+};
+
 struct Options {
   using Duration = std::chrono::milliseconds;
 
-  // Alone, without a supervisor (under one, both come from it).
+  // Alone, without a supervisor (under one, both come from it). serve() and listen_and_serve() use
+  // the log only.
   std::string listen = "127.0.0.1:8080";  // [NAME=]ADDRESS, as for `holdfast run --listen`
   std::string access_log = "stdout";      // a path, stdout, stderr or off
 
   // Requests in flight get this long, then they are cut: about what users of Go and Kubernetes
   // expect.
   Duration stop_timeout{60'000};
-  // How long a stalled log reader may hold up the exit; a quarter is kept for the report.
+  // How long after that a stalled log reader may hold up the exit (a quarter is kept for the
+  // report), or stop() waits for a handler that blocks the server's thread.
   Duration kill_timeout{60'000};
   // A draining worker owes a connection that has sent nothing its first request this long.
   Duration new_grace{1'000};
@@ -42,6 +57,8 @@ struct Options {
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
 
+  TlsOptions tls;
+
   // As large as what browsers and proxies send, cookies included.
   std::size_t max_head = 16 * 1024;
   // For plain handlers, which get the body whole; streaming ones have no limit.
@@ -57,6 +74,14 @@ struct Options {
   // Names of listeners whose connections begin with a PROXY header, version 1 or 2. Only a proxy
   // may reach them: the header is believed. None, because others are refused there.
   std::vector<std::string> proxy_protocol;
+  // Where a client or a proxy says the request's id (Request::request_id). Empty: nobody does.
+  std::string request_id_header = "X-Request-ID";
+  // Every response then says the id in the same header, for a client that reports an error.
+  bool echo_request_id = false;
+
+  // Both must outlive the server. Null: no numbers are kept, and time is the machine's.
+  StatsSink* stats = nullptr;
+  ManualClock* clock = nullptr;
 };
 
 }  // namespace holdfast::worker

@@ -1,0 +1,62 @@
+// What users are told of connections' states, in Go's words.
+#include "worker/io/sessions.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+ConnectionState shown(ConnState state) {
+  switch (state) {
+    case ConnState::New:
+      return ConnectionState::New;
+    case ConnState::Active:
+      return ConnectionState::Active;
+    case ConnState::Idle:
+      return ConnectionState::Idle;
+    case ConnState::Hijacked:
+      return ConnectionState::Hijacked;
+    case ConnState::Lingering:
+    case ConnState::Closed:
+      break;
+  }
+  return ConnectionState::Closed;
+}
+
+}  // namespace
+
+std::string_view to_string(ConnectionState state) {
+  constexpr std::string_view kNames[] = {"new", "active", "idle", "hijacked", "closed"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+void Sessions::tell_state(Connection& connection) {
+  const ConnState now = connection.machine.state;
+  // A connection that lingers is not closed yet, and its user has no part in it any more.
+  if (now == ConnState::Lingering || now == connection.told) return;
+  const ConnState before = std::exchange(connection.told, now);
+  call_state_hook(connection, shown(before), shown(now));
+}
+
+void Sessions::call_state_hook(const Connection& connection, ConnectionState from,
+                               ConnectionState to) {
+  if (shutting_down_) return;
+  try {
+    on_state({.number = connection.number,
+              .remote_address = connection.peer.ip(address_text_),
+              .remote_port = connection.peer.port(),
+              .listener = connection.listener->name},
+             from, to);
+  } catch (...) {  // the connection is not the hook's to end
+  }
+}
+
+Sessions::StateCounts Sessions::count_states() const {
+  StateCounts counts;
+  for (const Connection* each = first_; each != nullptr; each = each->next) {
+    counts.fresh += each->machine.state == ConnState::New ? 1 : 0;
+    counts.active += each->machine.state == ConnState::Active ? 1 : 0;
+    counts.idle += each->machine.state == ConnState::Idle ? 1 : 0;
+  }
+  return counts;
+}
+
+}  // namespace holdfast::worker
