@@ -197,18 +197,4 @@ Routes::Awaitable Routes::events(const Request& request, ResponseWriter& respons
   response.write("event: bye\nretry: 0\ndata: " + generation_text_ + "\n\n");
 }
 
-// A plain file of --files; the path is one name, so nothing outside can be named.
-void Routes::file(const Request& request, ResponseWriter& response) const {
-  const std::string name(request.path().substr(std::string_view("/files/").size()));
-  if (options_.files.empty() || name.empty() || name.starts_with('.') ||
-      name.find('/') != std::string::npos)
-    return response.status(404);
-  const int fd = ::open((options_.files + "/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return response.status(404);
-  const auto size = static_cast<std::uint64_t>(std::max<off_t>(0, ::lseek(fd, 0, SEEK_END)));
-  response.header("Content-Type", "application/octet-stream");
-  response.send_file(fd, 0, size);
-  ::close(fd);
-}
-
 }  // namespace holdfast::demo
