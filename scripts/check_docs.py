@@ -15,7 +15,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.M)
 EXTERNAL = re.compile(r"[a-z]+:")
 # Without these a page could lose its snippet unnoticed.
-REQUIRED = {"README.md": "worker/examples/hello.cpp", "docs/embedding.md": "worker/examples/hello.cpp"}
+REQUIRED = {"README.md": "worker/examples/hello.cpp", "docs/packaging.md": "tests/consumer/hello/CMakeLists.txt",
+            "docs/embedding.md": "worker/examples/hello.cpp"}
 
 
 def pages():

@@ -5,7 +5,7 @@ target_compile_options(holdfast_warnings INTERFACE
   -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough
   # Designated initializers leave out defaulted members on purpose.
   -Wno-missing-field-initializers
-  $<$<BOOL:${HOLDFAST_DEVELOPER_MODE}>:-Werror>)
+  $<$<BOOL:${HOLDFAST_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives from inlined standard library code at -O2 (GCC bugs 105329, 105651).
   target_compile_options(holdfast_warnings INTERFACE -Wno-restrict -Wno-null-dereference)

@@ -30,6 +30,7 @@ constexpr const char* kUsage = R"(usage: hammer --target ADDRESS [options] --gro
 ADDRESS: 127.0.0.1:8080, [::1]:8080, unix:/path, unix:@abstract
   --duration 10s        until INT without it
   --requests N          stop after N requests
+  --tls                 without verification; an end without close_notify is a reset
   --expect-stop         a refused connect is right; a group ends at its first one
   --connect-timeout 10s
   --window 300ms        length of the window after each mark (SIGUSR1)
@@ -56,6 +57,7 @@ Arguments parse(int argc, char** argv) {
   LoadOptions& load = arguments.load;
   const std::map<Value, std::function<void()>> switches{
       {"--expect-stop", [&] { load.expect_stop = true; }},
+      {"--tls", [&] { load.tls = true; }},
       {"--progress", [&] { arguments.progress = true; }},
       {"--no-timeline", [&] { arguments.timeline = false; }}};
   const std::map<Value, std::function<void(Value)>> flags{

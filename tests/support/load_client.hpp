@@ -94,7 +94,8 @@ struct LoadOptions {
   std::uint64_t max_requests = 0;  // over all groups; 0 = no limit
   Nanos connect_timeout = std::chrono::seconds(10);
   Nanos window = std::chrono::milliseconds(300);  // after each mark
-  bool expect_stop = false;                       // as if expect_stop() were called first
+  bool tls = false;          // without verification; an end without close_notify is a reset
+  bool expect_stop = false;  // as if expect_stop() were called first
   std::string generation_header = "X-Generation";
   std::string worker_header = "X-Worker";
 };

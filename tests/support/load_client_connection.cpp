@@ -27,7 +27,8 @@ Connection::Io Connection::send_some() {
       from = filler_block().data();
       size = std::min<std::uint64_t>(allowed - sent, kFillerBlock);
     }
-    const ssize_t n = send(socket.get(), from, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+    const auto bytes = static_cast<std::size_t>(size);
+    const ssize_t n = tls ? tls->send(from, bytes) : send(socket.get(), from, bytes, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return outcome;
@@ -41,7 +42,9 @@ Connection::Io Connection::send_some() {
 }
 
 Connection::Io Connection::receive(std::span<char> scratch) {
-  const ssize_t n = recv(socket.get(), scratch.data(), scratch.size(), 0);
+  bool emptied = false;
+  const ssize_t n =
+      tls ? tls->receive(scratch, emptied) : recv(socket.get(), scratch.data(), scratch.size(), 0);
   if (n == 0) return Io::Eof;
   if (n < 0) {
     if (errno == EAGAIN || errno == EINTR) return Io::Blocked;
@@ -49,7 +52,7 @@ Connection::Io Connection::receive(std::span<char> scratch) {
     return Io::Error;
   }
   const std::string_view bytes(scratch.data(), static_cast<std::size_t>(n));
-  short_read = bytes.size() < scratch.size();
+  short_read = tls ? emptied : bytes.size() < scratch.size();
   extra_bytes = response.feed(bytes) < bytes.size();
   return Io::Advanced;
 }

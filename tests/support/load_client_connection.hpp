@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "tests/support/load_client.hpp"
 #include "tests/support/load_client_response.hpp"
 #include "tests/support/load_client_socket.hpp"
+#include "tests/support/load_client_tls.hpp"
 
 namespace holdfast::testing {
 
@@ -37,12 +39,14 @@ struct Connection {
   Io send_some();
   // Reads once into `scratch` and feeds the response.
   Io receive(std::span<char> scratch);
+  Idle probe() { return tls ? tls->probe() : probe_idle(socket.get()); }
 
   bool all_sent() const { return sent == request.size(); }
   bool reused() const { return served > 0; }
 
   Group* group = nullptr;
   UniqueFd socket;
+  std::unique_ptr<TlsClient> tls;  // over the socket, if at all
   Phase phase = Phase::Waiting;
   std::uint32_t index = 0;
   std::uint32_t epoch = 0;   // of the socket: tells stale epoll events

@@ -45,6 +45,7 @@ LoadClient::Engine::Engine(LoadOptions options)
   if (!epoll_ || !wake_) {
     throw std::system_error(errno, std::generic_category(), "cannot open epoll set");
   }
+  if (options_.tls) tls_ = std::make_unique<TlsClientContext>();
   epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeEvent}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
   for (const GroupOptions& group : options_.groups) {
@@ -121,7 +122,7 @@ void LoadClient::Engine::dispatch(const epoll_event& event) {
   const bool closed = (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (c.phase == Phase::Connecting) {
     if (const int error = pending_error(c.socket.get()); error != 0) return fail_connect(c, error);
-    if ((event.events & EPOLLOUT) != 0) on_connected(c);
+    if ((event.events & EPOLLOUT) != 0 || c.tls) on_connected(c);
     // One edge may tell of the connection and of its end.
     if (!closed && (event.events & EPOLLIN) == 0) return;
   }
@@ -135,7 +136,7 @@ void LoadClient::Engine::dispatch(const epoll_event& event) {
       }
       return;
     case Phase::Holding:
-      switch (probe_idle(c.socket.get())) {
+      switch (c.probe()) {
         case Idle::Quiet:
           return;
         case Idle::Bytes:

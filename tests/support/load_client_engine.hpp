@@ -71,6 +71,7 @@ class LoadClient::Engine {
 
   const LoadOptions options_;
   Target target_;
+  std::unique_ptr<TlsClientContext> tls_;
   Recorder recorder_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -56,6 +56,17 @@ void LoadClient::Engine::connect(Connection& c) {
 }
 
 void LoadClient::Engine::on_connected(Connection& c) {
+  if (tls_) {
+    if (!c.tls) c.tls = std::make_unique<TlsClient>(*tls_, c.socket.get());
+    switch (c.tls->handshake()) {
+      case TlsClient::Step::Waiting:
+        return;
+      case TlsClient::Step::Failed:
+        return fail_connect(c, ECONNRESET);
+      case TlsClient::Step::Complete:
+        break;
+    }
+  }
   if (c.group->options.mode != Mode::Preconnect) return send_first(c);
   c.phase = Phase::Holding;
   wake_in(c, draw(c.group->options.think));
@@ -227,7 +238,7 @@ void LoadClient::Engine::fail_connect(Connection& c, int error) {
 bool LoadClient::Engine::check_idle(Connection& c) {
   if (!c.socket) return false;
   GroupResult& result = c.group->result;
-  switch (probe_idle(c.socket.get())) {
+  switch (c.probe()) {
     case Idle::Quiet:
       return true;
     case Idle::Closed:
@@ -266,6 +277,7 @@ void LoadClient::Engine::retire(Connection& c) {
 
 void LoadClient::Engine::disconnect(Connection& c) {
   if (!c.socket) return;
+  c.tls.reset();
   c.socket.reset();
   c.served = 0;
   ++c.epoch;

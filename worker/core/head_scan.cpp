@@ -48,13 +48,17 @@ class HeadTokens {
     return fault;
   }
 
- private:
-  HeadFault walk() {
-    if (const HeadFault fault = request_line()) return fault;
+  HeadFault fields() {
     while (*at_ != '\r') {
       if (const HeadFault fault = field()) return fault;
     }
-    if (at_ + 2 != end_) return bad_request("bare CR in the head");
+    return at_ + 2 == end_ ? HeadFault() : bad_request("bare CR in the head");
+  }
+
+ private:
+  HeadFault walk() {
+    if (const HeadFault fault = request_line()) return fault;
+    if (const HeadFault fault = fields()) return fault;
     return reader_.finish();
   }
 
@@ -128,6 +132,11 @@ HeadScan reject(HeadScan scan, HeadFault fault) {
 }
 
 }  // namespace
+
+bool valid_trailers(std::string_view section) {
+  const HeadLimits limits;
+  return !HeadTokens(section, limits, nullptr).fields();
+}
 
 HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits,
                    ScannedHead* read) {

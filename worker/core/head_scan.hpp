@@ -62,4 +62,8 @@ struct ScannedHead {
 HeadScan scan_head(std::string_view bytes, std::size_t& resume, const HeadLimits& limits,
                    ScannedHead* read = nullptr);
 
+// Fields and the empty line behind a last chunk, held to the rules of a head's. REQUIRES: ends with
+// the first "\r\n\r\n" in it.
+bool valid_trailers(std::string_view section);
+
 }  // namespace holdfast::worker

@@ -13,7 +13,8 @@ constexpr std::string_view kUsage =
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
     "                     [--body-timeout D] [--keep-alive-timeout D] [--max-connections N]\n"
     "                     [--proxy-protocol LISTENER]... [--trusted-proxies CIDR[,CIDR]...]\n"
-    "                     [--files DIR] [--ws-grace D]\n";
+    "                     [--files DIR] [--ws-grace D] [--handshake-timeout D]\n"
+    "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...]\n";
 
 bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   const auto duration = [&](std::chrono::milliseconds& into) {
@@ -31,6 +32,10 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   if (name == "--header-timeout") return duration(options.server.header_timeout);
   if (name == "--body-timeout") return duration(options.server.body_timeout);
   if (name == "--keep-alive-timeout") return duration(options.server.keep_alive_timeout);
+  if (name == "--tls-cert") return options.server.tls.certificate = value, true;
+  if (name == "--tls-key") return options.server.tls.key = value, true;
+  if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;
+  if (name == "--handshake-timeout") return duration(options.server.tls.handshake_timeout);
   if (name == "--proxy-protocol") return options.server.proxy_protocol.emplace_back(value), true;
   if (name == "--trusted-proxies") {
     for (std::size_t end = 0; end != value.npos;

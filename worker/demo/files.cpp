@@ -22,8 +22,9 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
-// "bytes=2-5", "bytes=2-", "bytes=-5" (RFC 9110, 14.1.2). Nothing for what is none of these, several
-// ranges included: the answer is then the whole file. An empty range has no byte of the file.
+// "bytes=2-5", "bytes=2-", "bytes=-5" (RFC 9110, 14.1.2). Nothing for what is none of these,
+// several ranges included: the answer is then the whole file. An empty range has no byte of the
+// file.
 std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
   constexpr std::string_view kUnit = "bytes=";
   if (!text.starts_with(kUnit)) return std::nullopt;

@@ -14,6 +14,7 @@
 #include "worker/io/listener_profile.hpp"
 #include "worker/io/peer_address.hpp"
 #include "worker/io/poller.hpp"
+#include "worker/io/tls_stream.hpp"
 
 namespace holdfast::worker {
 
@@ -25,6 +26,9 @@ struct ConnectionExtra {
   bool handshaking = false;                  // TLS: no request before it is done
   bool proxy_pending = false;                // the PROXY header comes before everything else
   std::unique_ptr<ProxyHeaderReader> proxy;  // while it comes
+  std::unique_ptr<TlsStream> tls;            // from the first byte of a handshake on
+  bool probed = false;                       // a part of a TLS record was waited for once
+  bool reset = false;                        // the peer must not take the end for an orderly one
   std::optional<PeerAddress> client;         // as it told
   TimePoint linger_until{};                  // when it is closed although it still sends
 };
@@ -42,7 +46,6 @@ struct Connection final : Pollable, Timer {
   PeerAddress peer;
   std::uint32_t interest = 0;       // what the epoll set is asked for
   ConnState told = ConnState::New;  // what the state hook knows of it
-  bool incomplete = false;          // an orderly end would say that the response is whole
   const ListenerProfile* listener;
   std::unique_ptr<ConnectionExtra> extra;
   std::uint64_t number = 0;  // of those this worker accepted

@@ -193,11 +193,8 @@ void Sessions::abort(Connection& connection, Completion why) {
 void Sessions::mark_incomplete(Connection& connection) {
   const Exchange& exchange = *connection.exchange;
   if (!exchange.head_sent || exchange.framing != BodyFraming::UntilClose) return;
-  // Where the end of the body is the end of the connection, only a reset tells the two apart, and
-  // only one without a FIN before it.
-  connection.incomplete = true;
-  const ::linger reset{1, 0};
-  ::setsockopt(connection.fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  // Where the end of the body is the end of the connection, only a reset tells the two apart.
+  reset_at_close(connection);
 }
 
 bool Sessions::must_close(const Exchange& exchange) const {

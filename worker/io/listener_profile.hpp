@@ -21,6 +21,6 @@ ListenerProfile listener_profile(const Options& options, std::string name, std::
 
 // Fails where the options name a listener that is not there: whoever named it relies on it.
 Result<void> check_listener_names(const Options& options,
-                                  const std::vector<std::string_view>& names);
+                                  const std::vector<std::string_view>& there);
 
 }  // namespace holdfast::worker

@@ -47,20 +47,7 @@ void Sessions::refuse_unfinished_header(const Connection& connection, const char
 
 void Sessions::refuse_header(const Connection& connection, const char* why) {
   ++stats_.proxy_failures;
-  if (on_count) on_count();
-  if (!log_.enabled()) return;
-  HandshakeRecord record;
-  record.type = "proxy_header";
-  record.logged_at = wall_.at(now());
-  record.error = why;
-  record.remote_ipaddr = connection.peer.ip(address_text_);
-  record.remote_port = connection.peer.port();
-  record.listener = connection.listener->name;
-  record.conn_id = {identity_.generation, identity_.worker, connection.number};
-  record.pid = pid_;
-  record.worker = identity_.worker;
-  record.generation = identity_.generation;
-  log_.write(record);
+  log_refusal(connection, "proxy_header", why);
 }
 
 }  // namespace holdfast::worker

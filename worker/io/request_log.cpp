@@ -82,6 +82,11 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   record.generation = identity_.generation;
   record.draining = draining_;
   record.completion = exchange.completion;
+  TlsInfo tls;
+  if (connection.extra && connection.extra->tls) {
+    tls = connection.extra->tls->info();
+    record.tls = &tls;
+  }
   record.fields = exchange.log_fields();
   log_.write(record);
 }

@@ -25,6 +25,14 @@ constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
 constexpr std::string_view kBehindSize = "\r; \t";
 constexpr std::size_t kNowhere = std::string_view::npos;
 
+// True when the trailer section is all there and Beast would read it more kindly than a head:
+// folded lines (RFC 9112, 5.2).
+bool broken_trailers(std::string_view rest) {
+  if (rest.starts_with("\r\n")) return false;
+  const std::size_t end = rest.find("\r\n\r\n");
+  return end != kNowhere && !valid_trailers(rest.substr(0, end + 4));
+}
+
 // True when the line of a chunk's size that `rest` begins with, so far as it is there, is broken.
 // Beast 1.81 lets a quoted string of an extension hold any byte and run over the line's end, and
 // waits for the end of the trailers before it looks at what follows a size of 0; RFC 9112, 7.1.1.
@@ -37,7 +45,11 @@ bool broken_chunk_line(std::string_view rest, bool behind_chunk) {
   bool escaped = false;
   for (std::size_t i = behind; i < rest.size(); ++i) {
     const char c = rest[i];
-    if (c == '\r') return quoted || (i + 1 < rest.size() && rest[i + 1] != '\n');
+    if (c == '\r') {
+      if (quoted || (i + 1 < rest.size() && rest[i + 1] != '\n')) return true;
+      const bool last = rest.substr(digits, behind - digits).find_first_not_of('0') == kNowhere;
+      return last && i + 2 < rest.size() && broken_trailers(rest.substr(i + 2));
+    }
     if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return true;
     if (escaped) {
       escaped = false;

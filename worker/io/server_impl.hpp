@@ -65,6 +65,7 @@ class Server::Impl {
   void begin_drain(DrainReason reason);
   void wait_for_signals();
 
+  Result<void> load_tls();
   Result<void> start();
   Result<void> start_alone();
   void prepare_alone();
@@ -97,6 +98,7 @@ class Server::Impl {
   Selector selector_;
   std::function<void()> accepting_hook_;
   AccessLog log_;
+  std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
   std::optional<ControlChannel> channel_;

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "worker/io/server_impl.hpp"
 
@@ -35,7 +36,7 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker 0.1.0", {}});
+  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
@@ -64,6 +65,7 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   options_.idle_grace = given.idle_grace.value_or(options_.idle_grace);
   options_.orphan_timeout = given.orphan_timeout.value_or(options_.orphan_timeout);
   use_policy();
+  if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     const ListenerInfo& listener = welcome.listeners[i];
@@ -73,11 +75,6 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));
-  if (const auto checked = check_listener_names(options_, names); !checked) {
-    report(checked.error().message);
-    exit_code_ = 1;
-    return io_.stop();
-  }
   feed(Prepared{});
 }
 

@@ -71,7 +71,9 @@ std::optional<Failure> Server::Impl::serve(UniqueFd listener, std::string name) 
 }
 
 std::optional<Failure> Server::Impl::listen_and_serve(const std::string& address) {
-  const std::string wanted = address.empty() ? ":80" : address;
+  const std::string wanted = !address.empty()                   ? address
+                             : options_.tls.certificate.empty() ? ":80"
+                                                                : ":443";
   const auto failed = [this](const Error& error) {
     bump("listen.error");
     return to_failure(error);
@@ -104,6 +106,7 @@ Result<void> Server::Impl::start_thread() {
   if (thread_.joinable()) return {};
   if (status_.begun()) return plain_error("serve", "run() has the server");
   HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
+  HOLDFAST_TRY(load_tls());
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
   log_.open(std::move(log));
   acceptors_.on_failed = [this](const Error& error) { status_.end_accepting(to_failure(error)); };

@@ -34,6 +34,9 @@ void Sessions::turn_wheel() {
 }
 
 void Sessions::on_timer(Connection& connection) {
+  if (connection.extra && connection.extra->handshaking && !connection.extra->proxy_pending &&
+      connection.machine.state == ConnState::New)
+    return end_handshake(connection);
   if (connection.machine.state == ConnState::Active) {
     time_out_request(connection);
   } else if (connection.machine.state == ConnState::Hijacked) {

@@ -20,6 +20,7 @@ constexpr Millis kLinger{1'000};       // after a response: the client reads it 
 constexpr Millis kLongLinger{30'000};  // while the client still sends, as nginx's lingering_time
 constexpr Millis kQuietLinger{100};    // after nothing: there is no response to protect
 constexpr int kLingerReads = 16;       // a turn
+constexpr Millis kRestOfRecord{1'000};
 // Edge-triggered: a level-triggered set looks at every connection it reported once more, which
 // costs each request a poll of its socket. Whoever stops before the kernel has nothing left calls
 // rearm().
@@ -88,7 +89,7 @@ void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& liste
   if (draining_) {
     feed(added, ConnEvent::DrainBegan);
   } else {
-    schedule(added, options_.header_timeout);
+    schedule(added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
   }
 }
 
@@ -128,15 +129,25 @@ void Sessions::probe(Connection& connection) {
     return feed(connection, ConnEvent::Quiet);
   }
   char byte = 0;
-  const ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  ssize_t n = ::recv(connection.fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0 && held_bytes(connection)) n = 1;
   if (n > 0) {
     read(connection);
+    if (connection.fd && connection.exchange == nullptr) wait_for_record(connection);
   } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
     feed(connection, ConnEvent::PeerGone);
   } else {
     if (draining_) ++drained_.closed_idle;
     feed(connection, ConnEvent::Quiet);
   }
+}
+
+// A part of a TLS record has arrived, which may be a request. Its rest gets a moment, once.
+void Sessions::wait_for_record(Connection& connection) {
+  const ConnState state = connection.machine.state;
+  if (state != ConnState::New && state != ConnState::Idle) return;
+  if (std::exchange(connection.extra->probed, true)) return feed(connection, ConnEvent::Quiet);
+  schedule(connection, kRestOfRecord);
 }
 
 void Sessions::half_close(Connection& connection, bool quiet) {
@@ -178,7 +189,7 @@ void Sessions::close(Connection& connection) {
   if (connection.exchange != nullptr) detach_exchange(connection);
   wheel_.cancel(connection);
   poller_.remove(connection.fd.get());
-  if (!connection.incomplete) end_output(connection);
+  end_output(connection);
   connection.fd.reset();
   if (sweep_at_ == &connection) sweep_at_ = connection.next;
   if (connection.previous != nullptr) {
@@ -226,9 +237,11 @@ void Sessions::watch(Connection& connection, std::uint32_t events) {
   rearm(connection);
 }
 
-// What the kernel holds now is reported once more.
+// What the kernel holds now is reported once more. What OpenSSL holds it does not know; but there
+// is room to write, or will be.
 void Sessions::rearm(Connection& connection) {
-  poller_.modify(connection.fd.get(), connection.interest, connection);
+  const std::uint32_t held = held_bytes(connection) ? EPOLLOUT : 0U;
+  poller_.modify(connection.fd.get(), connection.interest | held, connection);
 }
 
 void Sessions::on_poll(Connection& connection, std::uint32_t events) {
@@ -236,6 +249,10 @@ void Sessions::on_poll(Connection& connection, std::uint32_t events) {
   if (connection.extra && (connection.extra->handshaking || connection.extra->proxy_pending)) {
     if (!prepare(connection)) return;
     events |= EPOLLIN;  // its edge may be gone
+  }
+  if (held_bytes(connection)) {  // see rearm()
+    events |= EPOLLIN;
+    if ((connection.interest & EPOLLOUT) == 0) events &= ~static_cast<std::uint32_t>(EPOLLOUT);
   }
   if (connection.machine.state == ConnState::Lingering) return linger(connection);
   if (connection.machine.state == ConnState::Hijacked) return poll_hijacked(connection, events);

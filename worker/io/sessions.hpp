@@ -28,6 +28,7 @@
 #include "worker/io/exchange.hpp"
 #include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
+#include "worker/io/tls_context.hpp"
 #include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
@@ -55,6 +56,9 @@ class Sessions {
   // In every response; with a Date among them the server adds none.
   std::string_view default_lines() const { return default_lines_; }
   bool default_date() const { return default_date_; }
+
+  // For listeners with TLS; must outlive this.
+  void use_tls(const TlsContext& context) { tls_ = &context; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
@@ -125,6 +129,7 @@ class Sessions {
   void tell_state(Connection& connection);
   void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
   void probe(Connection& connection);
+  void wait_for_record(Connection& connection);
   void half_close(Connection& connection, bool quiet);
   void linger(Connection& connection);
   void linger_on(Connection& connection);
@@ -141,7 +146,13 @@ class Sessions {
   void watch(Connection& connection, std::uint32_t events);
   void rearm(Connection& connection);
   void poll_handler(Connection& connection, std::uint32_t events);
+
+  // session_prepare.cpp
   bool prepare(Connection& connection);
+  bool shake_hands(Connection& connection);
+  void end_handshake(Connection& connection);
+  void fail_handshake(Connection& connection, std::string_view error, bool client_left);
+  void log_refusal(const Connection& connection, const char* type, std::string_view error);
 
   // proxy_input.cpp, client_address.cpp
   bool read_proxy_header(Connection& connection);
@@ -203,6 +214,7 @@ class Sessions {
   const Options& options_;
   const Selector& selector_;
   AccessLog& log_;
+  const TlsContext* tls_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   TimerWheel wheel_;

@@ -21,10 +21,14 @@ ssize_t transmit(Connection& connection, const char* bytes, std::size_t size, bo
 ssize_t transmit_file(Connection& connection, int file, off_t& offset, std::size_t size);
 bool can_transmit_files(const Connection& connection);
 
-// Something of the peer can be read now.
+// Something of the peer is here. Over TLS it may turn out to be no byte of a request.
 bool bytes_waiting(const Connection& connection);
+// It has left the kernel, so that no poll sees it.
+bool held_bytes(const Connection& connection);
 
 // The peer sees the end of what we send; what it still sends can be read.
 void end_output(Connection& connection);
+// The peer will see a reset, and neither FIN nor close_notify before it.
+void reset_at_close(Connection& connection);
 
 }  // namespace holdfast::worker

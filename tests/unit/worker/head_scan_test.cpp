@@ -321,5 +321,15 @@ TEST(HeadScanTest, EveryRejectionSaysWhy) {
   EXPECT_STREQ(result.reason, "white space in a field's name");
 }
 
+TEST(Trailers, AreHeldToTheRulesOfAHead) {
+  for (const char* good : {"\r\n", "X: y\r\n\r\n", "X: y\r\nZ:\r\n\r\n"})
+    EXPECT_TRUE(valid_trailers(good)) << good;
+  for (const char* bad :
+       {"X: y\r\n z\r\n\r\n", " X: y\r\n\r\n", "X : y\r\n\r\n", "X\r\n\r\n", ": y\r\n\r\n",
+        "X: y\nZ: z\r\n\r\n", "X: y\rZ: z\r\n\r\n", "Content-Length: x\r\n\r\n", "\r\r\n\r\n"}) {
+    EXPECT_FALSE(valid_trailers(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::worker

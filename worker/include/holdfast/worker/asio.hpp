@@ -3,6 +3,10 @@
 // and sockets of its own just work.
 #pragma once
 
+#ifdef HOLDFAST_WORKER_SHARED
+#error "holdfast/worker/asio.hpp needs the static library: link holdfast::worker"
+#endif
+
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -19,9 +23,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/role.hpp>
+#include <boost/version.hpp>
 
 #include "holdfast/worker/handler.hpp"
 #include "holdfast/worker/server.hpp"
+
+#if defined(HOLDFAST_WORKER_BOOST_VERSION) && HOLDFAST_WORKER_BOOST_VERSION != BOOST_VERSION
+#error "holdfast/worker/asio.hpp needs the version of Boost that the library was built with"
+#endif
 
 namespace holdfast::worker {
 

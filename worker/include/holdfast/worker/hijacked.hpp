@@ -14,11 +14,13 @@
 #include <span>
 #include <string_view>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
 struct HijackState;
 
-class Hijacked {
+class HOLDFAST_API Hijacked {
  public:
   explicit Hijacked(std::shared_ptr<HijackState> state) : state_(std::move(state)) {}
   Hijacked(Hijacked&&) noexcept = default;

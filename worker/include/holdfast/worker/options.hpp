@@ -13,6 +13,16 @@ namespace holdfast::worker {
 class ManualClock;  // clock.hpp
 class StatsSink;    // stats.hpp
 
+// HTTPS. Each process reads the files once, when it starts: a reload brings a new certificate, and
+// one that cannot be used is a failed deploy.
+struct TlsOptions {
+  std::string certificate;             // a PEM file, the server's own first; empty: no TLS
+  std::string key;                     // a PEM file, not encrypted
+  std::vector<std::string> listeners;  // their names; empty: all
+  // From the accept to the end of the handshake: as much as nginx and Go services give the head.
+  std::chrono::milliseconds handshake_timeout{10'000};
+};
+
 struct Options {
   using Duration = std::chrono::milliseconds;
 
@@ -46,6 +56,8 @@ struct Options {
   std::size_t min_body_progress = 1024;
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
+
+  TlsOptions tls;
 
   // As large as what browsers and proxies send, cookies included.
   std::size_t max_head = 16 * 1024;

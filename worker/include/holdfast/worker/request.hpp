@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
 class Exchange;
@@ -19,7 +21,7 @@ struct Field {
   std::string_view value;
 };
 
-class Request {
+class HOLDFAST_API Request {
  public:
   explicit Request(Exchange& exchange) : exchange_(exchange) {}
   Request(const Request&) = delete;

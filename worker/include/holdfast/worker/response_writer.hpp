@@ -9,13 +9,14 @@
 #include <functional>
 #include <string_view>
 
+#include "holdfast/export.h"
 #include "holdfast/worker/hijacked.hpp"
 
 namespace holdfast::worker {
 
 class Exchange;
 
-class ResponseWriter {
+class HOLDFAST_API ResponseWriter {
  public:
   explicit ResponseWriter(Exchange& exchange) : exchange_(exchange) {}
   ResponseWriter(const ResponseWriter&) = delete;

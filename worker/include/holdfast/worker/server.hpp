@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "holdfast/export.h"
 #include "holdfast/worker/failure.hpp"
 #include "holdfast/worker/handler.hpp"
 #include "holdfast/worker/options.hpp"
@@ -42,7 +43,7 @@ struct StopResult {
 
 // Go's net/http ConnState.
 enum class ConnectionState : std::uint8_t { New, Active, Idle, Hijacked, Closed };
-std::string_view to_string(ConnectionState state);
+HOLDFAST_API std::string_view to_string(ConnectionState state);
 
 // Views are valid for the call they are passed to.
 struct ConnectionInfo {
@@ -52,7 +53,7 @@ struct ConnectionInfo {
   std::string_view listener;
 };
 
-class Server {
+class HOLDFAST_API Server {
  public:
   explicit Server(Options options = {});
   // Cuts what is left, without grace: stop() first. Not on the server's own thread.
@@ -128,7 +129,7 @@ class Server {
 
  private:
   friend class AsioAccess;
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 

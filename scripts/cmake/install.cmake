@@ -1,0 +1,47 @@
+# What `cmake --install` puts where, and what CPack makes of it. docs/packaging.md is the promise.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+if(HOLDFAST_ASIO_ONCE OR HOLDFAST_SANITIZE)
+  install(CODE "message(FATAL_ERROR \"holdfast: cannot install a developer's build: use the preset release or package\")")
+  return()
+endif()
+include(scripts/cmake/library.cmake)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
+set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
+
+# The supervisor.
+install(TARGETS holdfast DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT supervisor)
+install(FILES docs/man/holdfast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT supervisor)
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${doc_dir}/holdfast COMPONENT supervisor)
+install(DIRECTORY docs DESTINATION ${doc_dir}/holdfast COMPONENT supervisor PATTERN man EXCLUDE)
+
+# The library: one archive with all of its parts, and the same objects once more as a shared library.
+install(TARGETS holdfast_worker_archive EXPORT holdfast
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(DIRECTORY worker/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+if(TARGET holdfast_worker_shared)
+  install(TARGETS holdfast_worker_shared EXPORT holdfast
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
+endif()
+
+install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake
+  DESTINATION ${package_dir} COMPONENT development)
+configure_package_config_file(scripts/cmake/holdfast-config.cmake.in holdfast-config.cmake
+  INSTALL_DESTINATION ${package_dir})
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(holdfast-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/holdfast-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/holdfast-config-version.cmake
+  DESTINATION ${package_dir} COMPONENT development)
+
+set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH pkgconfig_up /prefix/${pkgconfig_dir} /prefix)
+foreach(module holdfast-worker holdfast-worker-shared)
+  if(module STREQUAL holdfast-worker OR TARGET holdfast_worker_shared)
+    configure_file(scripts/cmake/${module}.pc.in ${module}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${module}.pc DESTINATION ${pkgconfig_dir} COMPONENT development)
+  endif()
+endforeach()
+
+include(scripts/cmake/deb.cmake)

@@ -1,0 +1,12 @@
+# Worker, ConnectionTracker and the C header: for services whose HTTP server is not ours.
+target_sources(holdfast_worker PRIVATE
+  core/connection_book.cpp
+  io/channel_variable.cpp
+  io/connection_tracker.cpp
+  io/dispatch_fd.cpp
+  io/drain_signals.cpp
+  io/shared_access_log.cpp
+  io/worker.cpp
+  io/worker_c.cpp
+  io/worker_impl.cpp
+  io/worker_link.cpp)

@@ -1,0 +1,214 @@
+#include "holdfast/worker/connection_tracker.hpp"
+
+#include <atomic>
+#include <linux/tcp.h>
+#include <mutex>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include "worker/core/connection_book.hpp"
+
+namespace holdfast::worker {
+
+struct ConnectionTracker::Connection::Node : ConnectionBook::Entry {
+  int fd = -1;
+  std::uint64_t received = 0;  // on TCP, when it last became idle
+};
+
+namespace {
+
+// Bytes the peer has ever sent (tcp(7), TCP_INFO); 0 where the kernel does not count them, as on
+// Unix sockets.
+std::uint64_t bytes_received(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (fd < 0 || ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  return info.tcpi_bytes_received;
+}
+
+// Nothing of a request is there: neither in the socket's queue nor, as far as the kernel knows, in
+// the server's own buffer. A server that has read half of a head looks idle from outside.
+bool quiet(int fd, std::uint64_t received) {
+  if (fd < 0) return false;
+  int unread = 0;
+  if (::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) return false;
+  return bytes_received(fd) == received;
+}
+
+}  // namespace
+
+class ConnectionTracker::Impl {
+ public:
+  using Node = Connection::Node;
+
+  void enter(Node& node) {
+    const std::lock_guard lock(mutex_);
+    book_.enter(node, Clock::now());
+    changed();
+  }
+
+  void leave(Node& node) {
+    const std::lock_guard lock(mutex_);
+    book_.leave(node);
+    changed();
+  }
+
+  void set_fd(Node& node, int fd) {
+    const std::lock_guard lock(mutex_);
+    node.fd = fd;
+  }
+
+  void active(Node& node) {
+    const std::lock_guard lock(mutex_);
+    book_.request_began(node, Clock::now());
+    changed();
+  }
+
+  void idle(Node& node) {
+    const std::uint64_t received = bytes_received(node.fd);
+    const std::lock_guard lock(mutex_);
+    node.received = received;
+    book_.response_done(node, Clock::now());
+    changed();
+  }
+
+  bool should_close(const Node& node) const {
+    if (draining()) return true;
+    const std::lock_guard lock(mutex_);
+    return must_say_close(node.machine, false);
+  }
+
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+
+  ConnectionBook::Counts counts() {
+    const std::lock_guard lock(mutex_);
+    told_ = false;
+    return book_.counts();
+  }
+
+  void on_attention(std::function<void()> attention) {
+    const std::lock_guard lock(mutex_);
+    attention_ = std::move(attention);
+  }
+
+  void begin_drain(Millis new_grace, Millis idle_grace) {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    book_.begin_drain(new_grace, idle_grace, Clock::now());
+    changed();
+  }
+
+  void check() {
+    const std::lock_guard lock(mutex_);
+    book_.sweep(Clock::now(), is_quiet, [](ConnectionBook::Entry& entry) {
+      ::shutdown(static_cast<Node&>(entry).fd, SHUT_RD);
+    });
+    next_check_ = book_.next_sweep();
+  }
+
+  std::optional<TimePoint> next_check() {
+    const std::lock_guard lock(mutex_);
+    next_check_ = book_.next_sweep();
+    return next_check_;
+  }
+
+  void cut() {
+    const std::lock_guard lock(mutex_);
+    book_.cut_all(Clock::now(), is_quiet, [](ConnectionBook::Entry& entry) {
+      const int fd = static_cast<Node&>(entry).fd;
+      if (fd >= 0) ::shutdown(fd, SHUT_RDWR);
+    });
+  }
+
+ private:
+  static bool is_quiet(const ConnectionBook::Entry& entry) {
+    const auto& node = static_cast<const Node&>(entry);
+    return quiet(node.fd, node.received);
+  }
+
+  void changed() {
+    bool tell = !std::exchange(told_, true);
+    if (book_.draining()) {
+      if (book_.counts().connections == 0) tell = true;
+      const auto next = book_.next_sweep();
+      if (next && (!next_check_ || *next < *next_check_)) {
+        next_check_ = next;
+        tell = true;
+      }
+    }
+    if (tell && attention_) attention_();
+  }
+
+  mutable std::mutex mutex_;
+  ConnectionBook book_;
+  std::function<void()> attention_;
+  std::optional<TimePoint> next_check_;  // as the driver knows it
+  bool told_ = false;                    // of a change since counts()
+  std::atomic<bool> draining_ = false;
+};
+
+ConnectionTracker::Connection::Connection(Connection&& other) noexcept
+    : tracker_(std::exchange(other.tracker_, nullptr)),
+      node_(std::exchange(other.node_, nullptr)) {}
+
+ConnectionTracker::Connection& ConnectionTracker::Connection::operator=(
+    Connection&& other) noexcept {
+  if (this != &other) {
+    closed();
+    tracker_ = std::exchange(other.tracker_, nullptr);
+    node_ = std::exchange(other.node_, nullptr);
+  }
+  return *this;
+}
+
+void ConnectionTracker::Connection::set_fd(int fd) {
+  if (node_ != nullptr) tracker_->impl_->set_fd(*node_, fd);
+}
+void ConnectionTracker::Connection::active() {
+  if (node_ != nullptr) tracker_->impl_->active(*node_);
+}
+void ConnectionTracker::Connection::idle() {
+  if (node_ != nullptr) tracker_->impl_->idle(*node_);
+}
+bool ConnectionTracker::Connection::should_close() const {
+  return node_ == nullptr || tracker_->impl_->should_close(*node_);
+}
+void ConnectionTracker::Connection::closed() {
+  if (node_ == nullptr) return;
+  const std::unique_ptr<Node> node(std::exchange(node_, nullptr));
+  std::exchange(tracker_, nullptr)->impl_->leave(*node);
+}
+
+ConnectionTracker::ConnectionTracker() : impl_(std::make_unique<Impl>()) {}
+ConnectionTracker::~ConnectionTracker() = default;
+
+ConnectionTracker::Connection ConnectionTracker::open(int fd) {
+  auto node = std::make_unique<Connection::Node>();
+  node->fd = fd;
+  impl_->enter(*node);
+  Connection connection;
+  connection.tracker_ = this;
+  connection.node_ = node.release();
+  return connection;
+}
+
+bool ConnectionTracker::draining() const { return impl_->draining(); }
+ConnectionTracker::Counts ConnectionTracker::counts() const {
+  const ConnectionBook::Counts counts = impl_->counts();
+  return {counts.connections, counts.active, counts.requests, counts.closed_idle, counts.cut};
+}
+void ConnectionTracker::on_attention(std::function<void()> attention) {
+  impl_->on_attention(std::move(attention));
+}
+void ConnectionTracker::begin_drain(Duration new_grace, Duration idle_grace) {
+  impl_->begin_drain(new_grace, idle_grace);
+}
+void ConnectionTracker::check() { impl_->check(); }
+std::optional<ConnectionTracker::TimePoint> ConnectionTracker::next_check() const {
+  return impl_->next_check();
+}
+void ConnectionTracker::cut() { impl_->cut(); }
+
+}  // namespace holdfast::worker
