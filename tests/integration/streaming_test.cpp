@@ -205,6 +205,7 @@ TEST_F(StreamingDrainTest, AHandlerThatIsDoneIsToldNothing) {
   EXPECT_EQ(count_at_drain("late"), 0);
   client.read_body(response);
   EXPECT_TRUE(response.body == std::string(10'000'000, 's'));
+  client.reset();
   run.wait("drained");
   expect_line(stop_and_take_line(), "ok");
 }
