@@ -20,9 +20,11 @@
 #include <memory>
 #include <optional>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
-class ConnectionTracker {
+class HOLDFAST_API ConnectionTracker {
  public:
   using Duration = std::chrono::milliseconds;
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -92,7 +94,7 @@ class ConnectionTracker {
   void cut();
 
  private:
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 
