@@ -254,7 +254,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  WallClock wall_{clock_};
+  WallClock wall_{&clock_};
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;

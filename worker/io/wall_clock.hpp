@@ -15,7 +15,7 @@ namespace holdfast::worker {
 
 class WallClock {
  public:
-  explicit WallClock(const LoopClock& clock) : clock_(clock) {}
+  explicit WallClock(const LoopClock* clock = nullptr) : clock_(clock) {}  // null: the machine's
 
   static constexpr Millis kFollow{100};
 
@@ -23,7 +23,7 @@ class WallClock {
   std::string_view http_date(TimePoint now);  // valid until the next call
 
  private:
-  const LoopClock& clock_;
+  const LoopClock* clock_;
   TimePoint read_at_{};
   std::chrono::microseconds offset_{};  // from the monotonic clock to the wall's
   std::chrono::sys_seconds date_second_{};
