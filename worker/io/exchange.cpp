@@ -48,8 +48,8 @@ void Exchange::reset_request() {
   recycle(pending);
   flush_callback = nullptr;
   trailers.clear();
-  client_closed = nullptr;
-  drain_callback = nullptr;
+  client_closed.reset();
+  drain_callback.reset();
   hijacked.reset();
   completion = Completion::Ok;
   logged = false;

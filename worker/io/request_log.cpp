@@ -1,4 +1,5 @@
 // What is counted and logged of a request, and by which names it is known.
+#include <algorithm>
 #include <cstring>
 
 #include "worker/core/ascii.hpp"
@@ -82,7 +83,10 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   }
   record.http_status_code = exchange.status;
   record.request_size = exchange.request_size;
-  record.response_size = exchange.response_size;
+  // Framing that is left unsent with them makes this a few bytes too little, never too much.
+  const std::size_t unsent = exchange.out.size() - exchange.out_begin + exchange.behind_file.size();
+  record.response_size =
+      exchange.response_size - std::min<std::uint64_t>(exchange.response_size, unsent);
   record.bytes_received = exchange.bytes_received;
   record.bytes_sent = exchange.bytes_sent;
   record.remote_ipaddr = connection.peer.ip(address_text_);

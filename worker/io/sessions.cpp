@@ -282,7 +282,7 @@ void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
   if ((events & kGone) != 0) return feed(connection, ConnEvent::PeerGone);
   if (input == 0) return;
   watch(connection, connection.interest & ~input);
-  if ((input & EPOLLRDHUP) != 0) tell_client_closed(exchange);
+  if ((input & EPOLLRDHUP) != 0) tell(exchange.client_closed);
 }
 
 Stats Sessions::stats() const {

@@ -207,8 +207,7 @@ class Sessions {
   SendResult send(Connection& connection, Exchange& exchange);
   void set_error_answer(Exchange& exchange, std::exception_ptr error);
   void fail_callbacks(Exchange& exchange);
-  void tell_client_closed(Exchange& exchange);
-  void tell_drain(Exchange& exchange);
+  void tell(const std::shared_ptr<Exchange::Notice>& notice);
   ssize_t send_file_part(Connection& connection, Exchange& exchange, std::uint64_t most);
   void drop_orphan(Exchange& exchange);
   void abort(Connection& connection, Completion why);
@@ -254,7 +253,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
-  WallClock wall_{&clock_};
+  WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;
