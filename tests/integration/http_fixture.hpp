@@ -17,6 +17,8 @@ class HttpTest : public ::testing::Test {
   // The only line about what the test did; its bystander's lines have an id of their own.
   AccessLog::Line stop_and_take_line() {
     expect_clean_stop(run);
+    for (const Event& e : run.all("worker_exited"))
+      EXPECT_EQ(e.fields.value("exit_code", -1), 0) << "the worker died of it: " << e.fields;
     const AccessLog log = run.log();
     EXPECT_TRUE(log.bad().empty()) << log.bad()[0];
     AccessLog::Line found;

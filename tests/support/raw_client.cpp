@@ -126,15 +126,21 @@ Response RawClient::read_head() {
   }
   response.version = status_line.substr(0, 8);
   response.status = std::stoi(status_line.substr(9, 3));
+  response.headers = read_fields();
+  return response;
+}
+
+std::map<std::string, std::string> RawClient::read_fields() {
+  std::map<std::string, std::string> fields;
   for (std::string line = read_line(); !line.empty(); line = read_line()) {
     const auto colon = line.find(':');
     if (colon == std::string::npos) fail("no header: " + line);
     const auto value = line.find_first_not_of(' ', colon + 1);
-    std::string& place = response.headers[lower(line.substr(0, colon))];
+    std::string& place = fields[lower(line.substr(0, colon))];
     if (!place.empty()) place += ", ";
     if (value != std::string::npos) place += line.substr(value);
   }
-  return response;
+  return fields;
 }
 
 void RawClient::read_body(Response& response) {
@@ -144,9 +150,7 @@ void RawClient::read_body(Response& response) {
   } else if (const std::string length = response.header("content-length"); !length.empty()) {
     response.body = take(std::stoull(length));
   } else {
-    while (fill()) {
-    }
-    response.body = std::exchange(in_, {});
+    response.body = read_all();
   }
 }
 
@@ -164,6 +168,17 @@ std::string RawClient::read_until(std::string_view end) {
     if (!fill()) fail("end of file instead of \"" + std::string(end) + "\"");
   }
   return take(at + end.size());
+}
+
+std::string RawClient::read_some(std::size_t most) {
+  if (in_.empty()) fill();
+  return take(std::min(most, in_.size()));
+}
+
+std::string RawClient::read_all() {
+  while (fill()) {
+  }
+  return std::exchange(in_, {});
 }
 
 End RawClient::wait_end() { return wait_end(cap_); }
@@ -223,8 +238,7 @@ void RawClient::read_chunks(Response& response) {
     response.body += take(size);
     if (take(2) != "\r\n") fail("a chunk without its end");
   }
-  while (!read_line().empty()) {  // trailers
-  }
+  response.trailers = read_fields();
 }
 
 void RawClient::fail(const std::string& what) const {

@@ -23,7 +23,8 @@ struct Response {
   std::string version;  // "HTTP/1.1"
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case; repeated ones joined by ", "
-  std::string body;                            // without chunk framing
+  std::map<std::string, std::string> trailers;
+  std::string body;  // without chunk framing
   int chunks = 0;
 
   std::string header(const std::string& name) const;  // "" when absent
@@ -57,6 +58,11 @@ class RawClient {
   Response post(const std::string& target, const std::string& body);
   // Up to and with `end`, for tests that look inside a response.
   std::string read_until(std::string_view end);
+  // Whatever comes next, at most `most` bytes; "" at the end of file.
+  std::string read_some(std::size_t most = 65536);
+  // So many bytes, or all until the end of file.
+  std::string read_bytes(std::size_t size) { return take(size); }
+  std::string read_all();
 
   // Waits for the end of the connection. Bytes: something came instead.
   End wait_end();
@@ -69,6 +75,7 @@ class RawClient {
   bool fill();  // reads more; false at the end of file
   std::string take(std::size_t size);
   std::string read_line();
+  std::map<std::string, std::string> read_fields();
   void read_chunks(Response& response);
   [[noreturn]] void fail(const std::string& what) const;
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <fcntl.h>
 #include <optional>
 #include <stdexcept>
 #include <unistd.h>
@@ -13,12 +12,16 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "worker/demo/files.hpp"
+
 namespace holdfast::demo {
 namespace {
 
 namespace asio = boost::asio;
 using worker::Request;
 using worker::ResponseWriter;
+
+constexpr std::string_view kFiles = "/files/";
 
 std::optional<std::string_view> parameter(const Request& request, std::string_view name) {
   std::string_view rest = request.query();
@@ -57,7 +60,9 @@ Routes::Routes(worker::Server& server, const DemoOptions& options)
                                    [this](const Request& q, ResponseWriter& r) {
                                      return websocket_echo(server_, q, r, options_.ws_grace);
                                    })),
-      file_(worker::PlainHandler([this](const Request& q, ResponseWriter& r) { file(q, r); })),
+      file_(worker::PlainHandler([this](const Request& q, ResponseWriter& r) {
+        serve_file(options_.files, std::string(q.path().substr(kFiles.size())), q, r);
+      })),
       crash_(worker::io_context(server)),
       fail_(worker::io_context(server)) {}
 
@@ -84,7 +89,7 @@ const worker::Handler& Routes::choose(const Request& request) const {
   if (path == "/stream") return stream_;
   if (path == "/events") return events_;
   if (path == "/ws") return websocket_;
-  if (path.starts_with("/files/")) return file_;
+  if (path.starts_with(kFiles)) return file_;
   if (!request.query().empty() && parameter(request, "duration")) return later_;
   return plain_;
 }
@@ -162,11 +167,15 @@ Routes::Awaitable Routes::upload(const Request& request, ResponseWriter& respons
   co_await wait(duration_parameter(request, "duration"));
   std::vector<char> piece(64 * 1024);
   std::uint64_t bytes = 0;
+  std::uint64_t sum = 0xcbf29ce484222325;  // FNV-1a, so that a client sees what arrived
   for (;;) {
     const std::size_t n = co_await worker::read_body(request, asio::buffer(piece));
     if (n == 0) break;
     bytes += n;
+    for (std::size_t i = 0; i < n; ++i)
+      sum = (sum ^ static_cast<unsigned char>(piece[i])) * 0x100000001b3;
   }
+  response.header("X-Checksum", std::to_string(sum));
   response.header("Content-Type", "application/json");
   response.write("{\"bytes\":" + std::to_string(bytes) + "}\n");
 }
@@ -195,20 +204,6 @@ Routes::Awaitable Routes::events(const Request& request, ResponseWriter& respons
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
   }
   response.write("event: bye\nretry: 0\ndata: " + generation_text_ + "\n\n");
-}
-
-// A plain file of --files; the path is one name, so nothing outside can be named.
-void Routes::file(const Request& request, ResponseWriter& response) const {
-  const std::string name(request.path().substr(std::string_view("/files/").size()));
-  if (options_.files.empty() || name.empty() || name.starts_with('.') ||
-      name.find('/') != std::string::npos)
-    return response.status(404);
-  const int fd = ::open((options_.files + "/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return response.status(404);
-  const auto size = static_cast<std::uint64_t>(std::max<off_t>(0, ::lseek(fd, 0, SEEK_END)));
-  response.header("Content-Type", "application/octet-stream");
-  response.send_file(fd, 0, size);
-  ::close(fd);
 }
 
 }  // namespace holdfast::demo

@@ -31,7 +31,6 @@ class Routes {
   Awaitable stream(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable upload(const worker::Request& request, worker::ResponseWriter& response);
   Awaitable events(const worker::Request& request, worker::ResponseWriter& response);
-  void file(const worker::Request& request, worker::ResponseWriter& response) const;
   Awaitable wait(std::chrono::milliseconds duration);
 
   worker::Server& server_;

@@ -18,7 +18,8 @@ void Sessions::read_body(Exchange& exchange, std::span<char> into, Request::Body
   exchange.body_into = into;
   exchange.body_callback = std::move(callback);
   Connection& connection = *exchange.connection;
-  if (exchange.expects_continue && exchange.in.empty()) send_continue(exchange);
+  if (exchange.expects_continue && exchange.in.empty() && !exchange.head_sent)
+    send_continue(exchange);
   if (!exchange.in.empty()) return deliver_body(connection, {});
   wait_for_body(connection);
   set_interest(connection);

@@ -122,11 +122,12 @@ class Exchange {
 
   // Handler
   // -----------------------------------------------------------------------------------------------------------
-  bool handler_running = false;  // a streaming handler has not called done
-  bool in_handler_call = false;  // it may call done before it returns
-  std::uint32_t call = 0;        // of a streaming handler: only its own done ends it
-  std::function<void()> client_closed;
-  std::function<void()> drain_callback;
+  bool handler_running = false;          // a streaming handler has not called done
+  bool in_handler_call = false;          // it may call done before it returns
+  std::uint32_t call = 0;                // of a streaming handler: only its own done ends it
+  using Notice = std::function<void()>;  // told once; its end is the end of who wants to know
+  std::shared_ptr<Notice> client_closed;
+  std::shared_ptr<Notice> drain_callback;
   std::shared_ptr<HijackState> hijacked;
 
   // Log

@@ -79,36 +79,36 @@ void Sessions::release(Exchange& exchange) {
 void Sessions::fail_callbacks(Exchange& exchange) {
   const auto body = std::exchange(exchange.body_callback, nullptr);
   const auto flushed = std::exchange(exchange.flush_callback, nullptr);
-  const auto closed = std::exchange(exchange.client_closed, nullptr);
-  exchange.drain_callback = nullptr;
+  tell(exchange.client_closed);
+  exchange.drain_callback.reset();
   if (body) body(std::nullopt);
   if (flushed) flushed(false);
-  if (closed) closed();
 }
 
-void Sessions::tell_client_closed(Exchange& exchange) {
-  if (const auto callback = std::exchange(exchange.client_closed, nullptr)) callback();
+// Later, never from inside a call of the handler's, and not at all once the handler is done: what
+// the notice points to is gone with it.
+void Sessions::tell(const std::shared_ptr<Exchange::Notice>& notice) {
+  if (!notice) return;
+  boost::asio::post(io_, [weak = std::weak_ptr(notice)] {
+    const auto alive = weak.lock();
+    if (!alive) return;
+    if (const auto call = std::exchange(*alive, nullptr)) call();
+  });
 }
 
 void Sessions::on_client_closed(Exchange& exchange, std::function<void()> callback) {
   if (exchange.stage != Stage::Handling)
     throw std::logic_error("a plain handler answers before it returns");
-  exchange.client_closed = std::move(callback);
+  exchange.client_closed = std::make_shared<Exchange::Notice>(std::move(callback));
   if (exchange.connection != nullptr) return set_interest(*exchange.connection);
-  boost::asio::post(io_, std::exchange(exchange.client_closed, nullptr));
+  tell(exchange.client_closed);
 }
 
 void Sessions::on_drain(Exchange& exchange, std::function<void()> callback) {
   if (exchange.stage != Stage::Handling)
     throw std::logic_error("a plain handler answers before it returns");
-  exchange.drain_callback = std::move(callback);
-  if (draining_) tell_drain(exchange);
-}
-
-// Never from inside a call of the handler's, nor of the sweep.
-void Sessions::tell_drain(Exchange& exchange) {
-  if (exchange.drain_callback)
-    boost::asio::post(io_, std::exchange(exchange.drain_callback, nullptr));
+  exchange.drain_callback = std::make_shared<Exchange::Notice>(std::move(callback));
+  if (draining_) tell(exchange.drain_callback);
 }
 
 void Sessions::drop_orphan(Exchange& exchange) {

@@ -109,6 +109,8 @@ void Sessions::handler_done(Exchange& exchange, std::exception_ptr error) {
   if (!exchange.handler_running) return;
   exchange.handler_running = false;
   exchange.call = 0;
+  exchange.client_closed.reset();
+  if (!exchange.hijacked) exchange.drain_callback.reset();
   if (exchange.connection == nullptr) {
     if (!exchange.in_handler_call) drop_orphan(exchange);
     return;

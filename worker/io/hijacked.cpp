@@ -59,7 +59,8 @@ Hijacked Sessions::hijack(Exchange& exchange) {
   exchange.hijacked = state;
   exchange.status = 101;
   exchange.completion = Completion::Hijacked;
-  exchange.client_closed = nullptr;
+  exchange.client_closed.reset();
+  exchange.bytes_received += exchange.in.size();  // nobody else will count them
   Connection& connection = *exchange.connection;
   wheel_.cancel(connection);
   feed(connection, ConnEvent::HijackTaken);
@@ -132,21 +133,23 @@ void Sessions::poll_hijacked(Connection& connection, std::uint32_t events) {
   if (n < 0 && errno == EAGAIN) return;
   if (n < 0) return feed(connection, ConnEvent::PeerGone);
   exchange.bytes_received += static_cast<std::uint64_t>(n);
-  if (n == 0) return std::exchange(exchange.body_callback, nullptr)(std::size_t{0});
+  if (n == 0) {
+    watch(connection, connection.interest & ~input);  // the next read meets the end again
+    return std::exchange(exchange.body_callback, nullptr)(std::size_t{0});
+  }
   exchange.in.assign(scratch_.data(), static_cast<std::size_t>(n));
   deliver_hijacked(connection);
-  if (connection.exchange == &exchange && (more || (input & ~EPOLLIN) != 0)) rearm(connection);
+  if (connection.fd && (more || (input & ~EPOLLIN) != 0)) rearm(connection);
 }
 
 void Sessions::close_hijacked(Exchange& exchange) {
   Connection& connection = *exchange.connection;
   if (!exchange.unsent()) return release_hijacked(connection);
   exchange.hijacked->exchange = nullptr;
-  exchange.body_callback = nullptr;
-  exchange.flush_callback = nullptr;
   exchange.close_after = true;
   schedule(connection, options_.body_timeout);
   watch_hijacked(connection);
+  fail_callbacks(exchange);
 }
 
 // The line is written now; the handler may still be at work.

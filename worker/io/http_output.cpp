@@ -18,6 +18,12 @@ namespace {
 constexpr std::uint64_t kFileTurn = 1024 * 1024;
 constexpr std::size_t kFilePiece = 64 * 1024;  // where the kernel cannot send files by itself
 
+// sendfile(2) reports the file's errors and the socket's alike.
+bool file_is_at_fault(int error) {
+  return error == EINVAL || error == EISDIR || error == EBADF || error == EIO ||
+         error == EOVERFLOW || error == ESPIPE;
+}
+
 }  // namespace
 
 Sessions::Step Sessions::respond(Connection& connection) {
@@ -107,8 +113,8 @@ ssize_t Sessions::send_file_part(Connection& connection, Exchange& exchange, std
     exchange.file_left -= static_cast<std::uint64_t>(n);
     exchange.response_size += static_cast<std::uint64_t>(n);
     if (exchange.file_left == 0) exchange.file.reset();
-  } else if (n == 0) {
-    // It was cut short while it was sent: the client must not take what it has for the whole.
+  } else if (n == 0 || file_is_at_fault(errno)) {
+    // Cut short while it was sent, or no file: the client must not take what it has for the whole.
     exchange.completion = Completion::HandlerError;
     mark_incomplete(connection);
   }

@@ -40,7 +40,9 @@ void Sessions::on_timer(Connection& connection) {
   if (connection.machine.state == ConnState::Active) {
     time_out_request(connection);
   } else if (connection.machine.state == ConnState::Hijacked) {
-    feed(connection, ConnEvent::PeerGone);  // only set while a closed stream sends its rest
+    // Only set while a closed stream sends its rest.
+    connection.exchange->completion = Completion::Timeout;
+    feed(connection, ConnEvent::PeerGone);
   } else {
     feed(connection, ConnEvent::TimedOut);
   }
@@ -77,7 +79,8 @@ void Sessions::sweep() {
       shorten_grace(connection);
     } else {
       feed(connection, ConnEvent::DrainBegan);
-      if (connection.fd && connection.exchange != nullptr) tell_drain(*connection.exchange);
+      if (connection.fd && connection.exchange != nullptr)
+        tell(connection.exchange->drain_callback);
     }
   }
   if (sweep_at_ != nullptr) boost::asio::post(io_, [this] { sweep(); });

@@ -43,8 +43,10 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
       wheel_(clock.is_manual() ? TimerWheel::kExact : TimerWheel::kCoarse),
       wheel_timer_(io, clock, [this] { turn_wheel(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
+      usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
+  if (!options.request_id_header.empty()) check_header(options.request_id_header, {});
   std::random_device seed;
   id_text_.assign(32, '0');
   write_hex(id_text_.data(), (static_cast<std::uint64_t>(seed()) << 32) | seed());
@@ -280,7 +282,7 @@ void Sessions::poll_handler(Connection& connection, std::uint32_t events) {
   if ((events & kGone) != 0) return feed(connection, ConnEvent::PeerGone);
   if (input == 0) return;
   watch(connection, connection.interest & ~input);
-  if ((input & EPOLLRDHUP) != 0) tell_client_closed(exchange);
+  if ((input & EPOLLRDHUP) != 0) tell(exchange.client_closed);
 }
 
 Stats Sessions::stats() const {

@@ -1,0 +1,100 @@
+// streams_worker under a supervisor, and how tests talk to its handlers.
+#pragma once
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/integration/http_fixture.hpp"
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+
+// Sanitizers keep freed memory for a while: bounds on memory hold for other builds only.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kMemoryIsMeasured = false;
+#elif defined(__clang__)
+inline constexpr bool kMemoryIsMeasured =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+inline constexpr bool kMemoryIsMeasured = true;
+#endif
+
+// The largest memory of a process over some time, in KiB.
+class MemoryPeak {
+ public:
+  explicit MemoryPeak(pid_t pid) : pid_(pid) { sample(); }
+  void sample() { peak_ = std::max(peak_, rss_kib(pid_)); }
+  std::uint64_t kib() const { return peak_; }
+  void expect_below(std::uint64_t bound) const {
+    if (kMemoryIsMeasured) {
+      EXPECT_LT(peak_, bound) << "KiB";
+    }
+  }
+
+ private:
+  pid_t pid_;
+  std::uint64_t peak_ = 0;
+};
+
+// Bytes in which a loss, a repetition or a swap shows; never the same twice in a test.
+inline std::string random_bytes(std::size_t size) {
+  static std::mt19937_64 random(20261122);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+class StreamsTest : public HttpTest {
+ protected:
+  explicit StreamsTest(SupervisorOptions wanted = {}) : HttpTest(with_command(std::move(wanted))) {}
+
+  static SupervisorOptions with_command(SupervisorOptions wanted) {
+    wanted.command = {STREAMS_WORKER_PATH};
+    return wanted;
+  }
+
+  void open_gate(const std::string& gate) {
+    bystander.get("/open?" + gate, "X-Request-ID: bystander\r\n");
+  }
+  long count(const std::string& name) {
+    const Response response = bystander.get("/counts", "X-Request-ID: bystander\r\n");
+    return nlohmann::json::parse(response.body).value(name, 0L);
+  }
+  void wait_count(const std::string& name, long wanted) {
+    ASSERT_TRUE(eventually([&] { return count(name) >= wanted; }, kCap)) << name;
+  }
+  // Of a worker that drains and has told its handlers so: they are told before the first response
+  // that says close.
+  long count_at_drain(const std::string& name) {
+    for (;;) {
+      const Response response = bystander.get("/counts", "X-Request-ID: bystander\r\n");
+      if (response.says_close()) return nlohmann::json::parse(response.body).value(name, 0L);
+    }
+  }
+  // Its connection may send one more request to a draining worker.
+  void expect_bystander_served_and_closed() {
+    bystander.get("/", "X-Request-ID: bystander\r\n");
+    EXPECT_EQ(bystander.wait_end(), End::Closed);
+  }
+  // Of the requests that were no bystander's.
+  std::vector<AccessLog::Line> lines() const {
+    std::vector<AccessLog::Line> found;
+    const AccessLog log = run.log();
+    for (const auto& line : log.lines())
+      if (line.value("request_id", "") != "bystander") found.push_back(line);
+    return found;
+  }
+  // Until so many lines of others than the bystander are there; the worker lives on.
+  std::vector<AccessLog::Line> wait_lines(std::size_t wanted) {
+    eventually([&] { return lines().size() >= wanted; }, kCap);
+    return lines();
+  }
+
+  pid_t worker = run.worker_pid(1);
+};
+
+}  // namespace holdfast::testing

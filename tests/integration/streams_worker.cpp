@@ -1,0 +1,37 @@
+#include "tests/integration/streams_worker.hpp"
+
+#include <cstdlib>
+#include <unistd.h>
+
+int main() {
+  using namespace holdfast::testing;
+  holdfast::worker::Options options;
+  if (const char* text = std::getenv("BODY_TIMEOUT_MS"))
+    options.body_timeout = std::chrono::milliseconds(std::atoi(text));
+  holdfast::worker::Server server(options);
+  StreamsWorker worker(server);
+  worker.routes["/"] = holdfast::worker::PlainHandler(
+      [](const Request&, ResponseWriter& response) { response.write("Hello, world!"); });
+  worker.routes["/open"] =
+      holdfast::worker::PlainHandler([&](const Request& request, ResponseWriter&) {
+        worker.open_gate(std::string(request.query()));
+      });
+  worker.routes["/counts"] =
+      holdfast::worker::PlainHandler([&](const Request&, ResponseWriter& response) {
+        std::string text;
+        for (const auto& [name, count] : worker.counts)
+          text += (text.empty() ? "{\"" : ",\"") + name + "\":" + std::to_string(count);
+        response.write(text.empty() ? "{}" : text + "}");
+      });
+  worker.add_responses();
+  worker.add_takeovers();
+  server.select([&](const Request& request) -> const Handler& {
+    const auto found = worker.routes.find(request.path());
+    return found == worker.routes.end() ? worker.routes.at("/") : found->second;
+  });
+  server.on_accepting([&] {
+    server.default_header("X-Generation", std::to_string(server.generation()));
+    server.default_header("X-Worker", std::to_string(::getpid()));
+  });
+  return server.run();
+}
