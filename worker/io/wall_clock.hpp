@@ -15,7 +15,8 @@ namespace holdfast::worker {
 
 class WallClock {
  public:
-  explicit WallClock(const LoopClock& clock) : clock_(clock) {}
+  WallClock() = default;  // by the machine's clock
+  explicit WallClock(const LoopClock& clock) : clock_(&clock) {}
 
   static constexpr Millis kFollow{100};
 
@@ -23,7 +24,7 @@ class WallClock {
   std::string_view http_date(TimePoint now);  // valid until the next call
 
  private:
-  const LoopClock& clock_;
+  const LoopClock* clock_ = nullptr;
   TimePoint read_at_{};
   std::chrono::microseconds offset_{};  // from the monotonic clock to the wall's
   std::chrono::sys_seconds date_second_{};
