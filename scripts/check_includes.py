@@ -30,7 +30,7 @@ ASIO_PUBLIC = "asio.hpp"  # the only installed header that knows Asio, and that 
 NOT_EXPORTED = re.compile(
     r"^(class (?!HOLDFAST_API)\w+[^;]*\{"
     r"|(?!(HOLDFAST_API|using|class|struct|enum|union|typedef|template|inline|constexpr|namespace|static|extern|friend|return)\b)"
-    r"[a-z_][\w:<>&*, ]* [*&]?[a-z_]\w*\()", re.M)
+    r"[A-Za-z_][\w:<>&*, ]* [*&]?[a-z_]\w*\()", re.M)
 
 
 def home(path):

@@ -12,6 +12,7 @@ add_library(holdfast_http STATIC
   core/log_field.cpp
   core/proxy_protocol.cpp
   core/reason_phrase.cpp
+  core/request_line.cpp
   core/response_head.cpp
   core/timer_wheel.cpp
   io/request_parser.cpp)

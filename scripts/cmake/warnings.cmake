@@ -1,7 +1,9 @@
 # Every target of ours links holdfast_warnings privately; third-party headers are SYSTEM.
 add_library(holdfast_warnings INTERFACE)
 target_compile_options(holdfast_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+  $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough
   # Designated initializers leave out defaulted members on purpose.
   -Wno-missing-field-initializers

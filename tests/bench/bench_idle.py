@@ -20,7 +20,7 @@ def variants(context):
 
 def hold(context, make, connections):
     with make() as server:
-        measure.wrk(server.target)  # lazily allocated things are no cost of a connection
+        measure.wrk(server.url)  # lazily allocated things are no cost of a connection
         base = measure.memory(server.serving())
         with measure.Hammer(context.bin_dir, server, [f"mode=idle,connections={connections}"]) as hammer:
             while True:

@@ -33,23 +33,23 @@ def status_field(pid, name):
     return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1))
 
 
-def wrk(target, seconds=1, connections=64, cpu=1):
+def wrk(url, seconds=1, connections=64, cpu=1):
     """Number of requests answered."""
     out = subprocess.run(["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-                          f"http://{target}/"], check=True, capture_output=True, text=True).stdout
+                          url], check=True, capture_output=True, text=True).stdout
     if "Socket errors" in out or "Non-2xx" in out:
         raise RuntimeError("wrk met errors:\n" + out)
     return int(re.search(r"(\d+) requests in", out).group(1))
 
 
-def system_calls(pid, target, seconds=1):
+def system_calls(pid, url, seconds=1):
     """Calls per request by name, counted by strace while wrk runs."""
     with tempfile.NamedTemporaryFile("r") as table:
         tracer = subprocess.Popen(["strace", "-c", "-f", "-p", str(pid), "-o", table.name],
                                   stderr=subprocess.PIPE, text=True)
         tracer.stderr.readline()  # "Process N attached"
         try:
-            requests = wrk(target, seconds)
+            requests = wrk(url, seconds)
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.communicate()

@@ -63,13 +63,13 @@ def _more_descriptors():
 
 
 class Server:
-    """name; generation_header; target; main_pid; serving() -> pids that answer requests."""
+    """name; generation_header; target; url; main_pid; serving() -> pids that answer requests."""
 
     name = "?"
     generation_header = "X-Generation"
 
-    def __init__(self, cpu=None, log=True, workers=1, env=None):
-        self.cpu, self.log, self.workers = cpu, log, workers
+    def __init__(self, cpu=None, log=True, workers=1, env=None, tls=False):
+        self.cpu, self.log, self.workers, self.tls = cpu, log, workers, tls
         self.env = {**os.environ, **(env or {})}
         self.process = None
 
@@ -77,6 +77,8 @@ class Server:
         self.dir = Path(tempfile.mkdtemp(prefix=f"holdfast-bench-{self.name}-"))
         self.log_file = self.dir / "access.log"
         try:
+            if self.tls:
+                self.make_certificate()
             self.start()
         except BaseException:
             self.__exit__()
@@ -107,6 +109,16 @@ class Server:
                                         preexec_fn=_more_descriptors, start_new_session=True,
                                         stdin=subprocess.DEVNULL, **pipes)
 
+    def make_certificate(self):
+        self.certificate, self.key = self.dir / "server.crt", self.dir / "server.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-keyout", self.key, "-out", self.certificate],
+                       check=True, capture_output=True)
+
+    @property
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://{self.target}/"
+
     @property
     def main_pid(self):
         return self.process.pid
@@ -136,9 +148,10 @@ class Holdfast(Server):
 
     def start(self):
         # A name of its own: benchmarks run beside whatever else runs on the machine.
+        tls = ["--tls-cert", self.certificate, "--tls-key", self.key] if self.tls else []
         self.spawn([self.bin_dir / "holdfast", "run", "--name", self.dir.name, "--listen", "127.0.0.1:0",
                     "--workers", self.workers, "--access-log", self.log_file if self.log else "off",
-                    *self.options, "--", self.bin_dir / "holdfast-demo"],
+                    *self.options, "--", self.bin_dir / "holdfast-demo", *tls],
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         threading.Thread(target=self._read_events, daemon=True).start()
         self.target = self.wait_event("started")["listeners"][0]["address"]
@@ -207,7 +220,7 @@ http {{
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
   keepalive_timeout 300s; keepalive_requests 1000000000;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096{tls};
     location / {{ default_type text/plain; add_header X-Gen $pid; return 200 "{body}"; }}
   }}
 }}
@@ -217,9 +230,11 @@ http {{
         port = free_port()
         self.target = f"127.0.0.1:{port}"
         log = f"{self.log_file} all buffer=32k flush=1s" if self.log else "off"
+        tls = (f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
+               "ssl_protocols TLSv1.2 TLSv1.3" if self.tls else "")
         config = self.dir / "nginx.conf"
         config.write_text(self.CONFIG.format(workers=self.workers, dir=self.dir, format=self.FORMAT, log=log,
-                                             port=port, body=BODY))
+                                             port=port, body=BODY, tls=tls))
         self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", self.dir / "error.log"])
         wait_until(lambda: self.process.poll() is not None
                    or (answers(port) and len(self.serving()) == self.workers), "nginx")

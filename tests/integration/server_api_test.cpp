@@ -279,6 +279,94 @@ TEST_F(ServerApiTest, HandlersSeeRequestIdsAndEachRequestHasItsLine) {  // WL1, 
   EXPECT_EQ(seen.at(2).size(), 32U);
 }
 
+TEST_F(ServerApiTest, TheRequestIdsHeaderMayHaveAnotherNameAndBeSaidInResponses) {
+  const TempDir dir;
+  options.access_log = dir.file("access.log");
+  options.request_id_header = "X-Trace";
+  options.echo_request_id = true;
+  Server server(options);
+  server.handle(PlainHandler([](const Request& request, ResponseWriter& response) {
+    response.write(request.request_id());
+  }));
+  RawClient client(serve(server));
+  const Response given = client.get("/given", "X-Request-ID: no\r\nX-Trace: yes\r\n");
+  EXPECT_EQ(given.body, "yes");
+  EXPECT_EQ(given.header("x-trace"), "yes");
+  const Response insane = client.get("/insane", "X-Trace: \"quoted\"\r\n");
+  EXPECT_EQ(insane.body.size(), 32U);
+  EXPECT_EQ(insane.header("x-trace"), insane.body);
+  client.send("BROKEN\r\n\r\n");
+  EXPECT_EQ(client.read_response().header("x-trace").size(), 32U) << "a refusal says it too";
+  server.stop();
+  const AccessLog log = AccessLog::read(options.access_log);
+  EXPECT_EQ(log.only("url", "/given")["request_id"], "yes");
+  EXPECT_EQ(log.only("url", "/insane")["request_id"], insane.body);
+  options.request_id_header = "no field";
+  EXPECT_THROW(Server{options}, std::invalid_argument);
+}
+
+TEST_F(ServerApiTest, EveryRequestHasOneLineHoweverItEnded) {
+  const TempDir dir;
+  options.access_log = dir.file("access.log");
+  options.stop_timeout = 100ms;
+  Server server(options);
+  HeldHandler held(10);
+  const worker::Handler holding = held.handler();
+  const worker::Handler plain = PlainHandler([](const Request& request, ResponseWriter& response) {
+    if (request.path() == "/thrown") throw std::runtime_error("on purpose");
+    response.log_field("user", "someone");
+    response.status(request.path() == "/teapot" ? 418 : 200);
+  });
+  server.select([&](const Request& request) -> const worker::Handler& {
+    return request.path() == "/cut" ? holding : plain;
+  });
+  server.on_connection_state(states.hook());
+  const std::string address = serve(server);
+  RawClient(address).get("/fine");
+  RawClient(address).get("/teapot");
+  RawClient(address).get("/thrown");
+  RawClient(address).send("GET /folded HTTP/1.1\r\nHost: a\r\n b\r\n\r\n").wait_end();
+  RawClient(address).send("GET /future HTTP/2.0\r\n\r\n").wait_end();
+  RawClient(address).send("GET /bare-lf HTTP/1.1\n\n").wait_end();
+  RawClient(address).send("GET /" + std::string(20'000, 'x')).wait_end();
+  RawClient(address).send("\x16\x03\x01 no request at all").wait_end();
+  RawClient(address).send("GET /left HTTP/1.1\r\nHost: ").half_close().wait_end();
+  RawClient cut(address);
+  cut.send(get_request("/cut"));
+  ASSERT_TRUE(held.wait_held());
+  EXPECT_EQ(server.stop().cut, 1U);
+
+  const AccessLog log = AccessLog::read(options.access_log);
+  EXPECT_TRUE(log.bad().empty());
+  EXPECT_EQ(log.size(), 10U);
+  struct Expected {
+    std::string url;
+    int status;
+    std::string severity, completion;
+  };
+  const Expected all[] = {
+      {"/fine", 200, "info", "ok"},
+      {"/teapot", 418, "warning", "ok"},
+      {"/thrown", 500, "error", "handler_error"},
+      {"/folded", 400, "warning", "rejected"},
+      {"/future", 505, "error", "rejected"},
+      {"/bare-lf", 400, "warning", "rejected"},
+      {"/" + std::string(2047, 'x'), 414, "warning", "rejected"},
+      {"/left", 499, "warning", "client_aborted"},
+      {"/cut", 200, "info", "cut"},
+  };
+  for (const Expected& each : all) {
+    const auto& line = log.only("url", each.url);
+    EXPECT_EQ(line["http_method"], "GET") << line;
+    EXPECT_EQ(line["http_status_code"], each.status) << line;
+    EXPECT_EQ(line["severity"], each.severity) << line;
+    EXPECT_EQ(line["completion"], each.completion) << line;
+  }
+  EXPECT_EQ(log.only("url", "/fine")["user"], "someone");
+  EXPECT_EQ(log.only("url", "/thrown")["error"], "on purpose");
+  EXPECT_EQ(log.only("url", "/future")["protocol"], "HTTP/2.0");
+}
+
 TEST_F(ServerApiTest, AStopWithAnIdleClientThatStaysEndsSoon) {  // WL2
   Server server(options);
   server.handle(PlainHandler([](const Request&, ResponseWriter& r) { r.write("hello2"); }));

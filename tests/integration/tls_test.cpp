@@ -248,16 +248,23 @@ TEST_F(TlsTimeoutTest, AConnectionWithoutARequestEndsWithCloseNotify) {
 
 // HTTP/1.0 and no length: only the end of the connection says that the response is whole.
 TEST_F(TlsTimeoutTest, AResponseThatIsCutDoesNotLookWhole) {
-  ChildProcess client(
-      {.argv = {"curl", "-sS", "--http1.0", "--cacert", certificate.certificate, "-o",
-                files.file("out"), "-N",
-                "https://localhost:" + port_of(address) + "/stream?chunks=10000&interval=10ms"},
-       .environment = {}});
-  ASSERT_TRUE(eventually([&] { return !read_text(files.file("out")).empty(); }));
+  const auto start = [&](const std::string& origin, const std::string& out) {
+    return std::make_unique<ChildProcess>(
+        ChildOptions{.argv = {"curl", "-sS", "-N", "--http1.0", "--cacert", certificate.certificate,
+                              "-o", files.file(out), origin + "/stream?chunks=10000&interval=10ms"},
+                     .environment = {}});
+  };
+  const auto over_tls = start("https://localhost:" + port_of(address), "tls");
+  const auto over_tcp = start("http://" + plain, "tcp");
+  ASSERT_TRUE(eventually([&] {
+    return !read_text(files.file("tls")).empty() && !read_text(files.file("tcp")).empty();
+  }));
   run.stop();
-  const auto status = client.wait_exit();
-  ASSERT_TRUE(status);
-  EXPECT_NE(*status, exited(0)) << "curl took a part for the whole";
+  for (const auto& client : {over_tls.get(), over_tcp.get()}) {
+    const auto status = client->wait_exit();
+    ASSERT_TRUE(status);
+    EXPECT_NE(*status, exited(0)) << "curl took a part for the whole";
+  }
 }
 
 TEST(TlsMemoryTest, AnIdleConnectionKeepsNoBuffers) {

@@ -2,7 +2,7 @@
 import os
 import shutil
 
-from package import CONSUMER, COROUTINE, HELLO, PLAIN, PREFIX, ROOT, check, run, serves
+from package import CONSUMER, COROUTINE, C_SERVICE, HELLO, PLAIN, PREFIX, ROOT, check, run, serves
 
 
 def build(source, name, *options):
@@ -20,6 +20,7 @@ serves(holdfast, work / "plain", PLAIN)
 serves(holdfast, work / "plain_shared", PLAIN)
 serves(holdfast, work / "coroutine", COROUTINE)
 serves(holdfast, work / "coroutine_separate", COROUTINE)
+serves(holdfast, work / "c_service", C_SERVICE)
 check("libholdfast_worker.so.0" in run("readelf", "--dynamic", work / "plain_shared"), "plain_shared is not shared")
 
 # The project that docs/packaging.md shows, with the program that README.md shows.

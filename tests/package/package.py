@@ -80,6 +80,7 @@ class Service:
 
 PLAIN = f"plain {version()} generation {{}}"
 COROUTINE = f"coroutine {version()} generation {{}}"
+C_SERVICE = f"c {version()} generation {{}}"
 HELLO = "Hello from generation {}"
 
 

@@ -13,7 +13,7 @@ TlsClientContext::TlsClientContext() : context_(SSL_CTX_new(TLS_client_method())
   SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_app_data(context_, this);
-  SSL_CTX_sess_set_new_cb(context_, keep);
+  SSL_CTX_sess_set_new_cb(context_, on_session);
 }
 
 TlsClientContext::~TlsClientContext() {
@@ -21,14 +21,18 @@ TlsClientContext::~TlsClientContext() {
   SSL_CTX_free(context_);
 }
 
-int TlsClientContext::keep(ssl_st* ssl, ssl_session_st* session) {
-  auto* self = static_cast<TlsClientContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  SSL_SESSION_free(self->session_);
-  self->session_ = session;
+void TlsClientContext::keep(ssl_session_st* session) {
+  SSL_SESSION_free(session_);
+  session_ = session;
+}
+
+int TlsClientContext::on_session(ssl_st* ssl, ssl_session_st* session) {
+  static_cast<TlsClientContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->keep(session);
   return 1;  // it is ours now
 }
 
-TlsClient::TlsClient(const TlsClientContext& context, int fd) : ssl_(SSL_new(context.get())) {
+TlsClient::TlsClient(TlsClientContext& context, int fd)
+    : context_(context), ssl_(SSL_new(context.get())) {
   SSL_set_fd(ssl_, fd);
   SSL_set_connect_state(ssl_);
   constexpr unsigned char kProtocols[] = "\x08http/1.1";
@@ -38,7 +42,11 @@ TlsClient::TlsClient(const TlsClientContext& context, int fd) : ssl_(SSL_new(con
 
 TlsClient::~TlsClient() {
   ERR_clear_error();
-  if (!broken_ && SSL_is_init_finished(ssl_) == 1) SSL_shutdown(ssl_);
+  if (!broken_ && SSL_is_init_finished(ssl_) == 1) {
+    SSL_shutdown(ssl_);
+    // Of a ticket that is renewed in TLS 1.2 no callback tells.
+    if (SSL_version(ssl_) == TLS1_2_VERSION) context_.keep(SSL_get1_session(ssl_));
+  }
   SSL_free(ssl_);
 }
 

@@ -21,8 +21,8 @@ class TlsClient {
  public:
   enum class Step : std::uint8_t { Complete, Waiting, Failed };
 
-  TlsClient(const TlsClientContext& context, int fd);
-  ~TlsClient();  // says close_notify
+  TlsClient(TlsClientContext& context, int fd);  // the context outlives it
+  ~TlsClient();                                  // says close_notify
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
@@ -34,6 +34,7 @@ class TlsClient {
 
  private:
   ssize_t fail(int result);
+  TlsClientContext& context_;
   ssl_st* ssl_;
   bool broken_ = false;
 };
@@ -47,9 +48,10 @@ class TlsClientContext {
 
   ssl_ctx_st* get() const { return context_; }
   ssl_session_st* session() const { return session_; }
+  void keep(ssl_session_st* session);  // takes it over
 
  private:
-  static int keep(ssl_st* ssl, ssl_session_st* session);
+  static int on_session(ssl_st* ssl, ssl_session_st* session);
   ssl_ctx_st* context_;
   ssl_session_st* session_ = nullptr;  // the newest
 };

@@ -52,9 +52,9 @@ struct RequestPath::World {
             return wanted.handlers == Kind::Plain ? plain : stream;
           return q.path().starts_with("/s") ? stream : plain;
         }),
-        log(io),
+        log(io, clock),
         log_file(memory_file()),
-        sessions(io, options, selector, log, [] {}) {
+        sessions(io, clock, options, selector, log, [] {}) {
     log.open(UniqueFd(::dup(log_file.get())));
     sessions.trust(options.trusted_proxies).value();
     sessions.poller().start();
@@ -107,6 +107,7 @@ struct RequestPath::World {
   ListenerProfile listener;
   std::vector<std::string> handled;
   boost::asio::io_context io{1};
+  LoopClock clock{io, nullptr};
   Handler plain;
   Handler stream;
   Selector selector;
@@ -163,7 +164,8 @@ PathResult RequestPath::run(std::string_view bytes, std::size_t step) {
   result.left = world.sessions.size() + world.sessions.stats().in_flight;
   result.handled = world.handled;
 
-  world.log.close(Millis(1000));
+  world.log.close(Millis(0), world.sessions.poller(),
+                  [](std::uint64_t) {});  // to a file, so at once
   std::string text(static_cast<std::size_t>(::lseek(world.log_file.get(), 0, SEEK_END)), '\0');
   if (::pread(world.log_file.get(), text.data(), text.size(), 0) < 0) text.clear();
   if (::ftruncate(world.log_file.get(), 0) == 0) ::lseek(world.log_file.get(), 0, SEEK_SET);

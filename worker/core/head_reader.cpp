@@ -80,6 +80,10 @@ constexpr HeadFault bad_request(const char* reason) { return {400, reason}; }
 
 }  // namespace
 
+bool valid_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && all_in(kRequestIdBytes, text);
+}
+
 HeadFault HeadReader::request_line(std::string_view method, std::string_view target,
                                    std::uint8_t minor) {
   head_.method = method;
@@ -123,7 +127,7 @@ HeadFault HeadReader::field(std::string_view name, std::string_view value) {
       break;
     case 12:
       if (head_.request_id.empty() && equals_ignoring_case(name, "x-request-id") &&
-          value.size() <= 128 && all_in(kRequestIdBytes, value)) {
+          valid_request_id(value)) {
         head_.request_id = value;
       }
       break;

@@ -47,6 +47,9 @@ class HeadReader {
   bool says_upgrade_ = false;
 };
 
+// 1-128 of [A-Za-z0-9._:/=+-].
+bool valid_request_id(std::string_view text);
+
 // Sets of bytes, as tables.
 using ByteTable = std::array<bool, 256>;
 

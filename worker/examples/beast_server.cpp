@@ -47,6 +47,7 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.body() = request_.method() == http::verb::post ? request_.body() : "Hello, world!";
     response_.keep_alive(request_.keep_alive() && !connection_.should_close());
     response_.prepare_payload();
+    connection_.answering();
     http::async_write(stream_, response_,
                       [self = shared_from_this()](error_code failed, std::size_t sent) {
                         self->log(sent, failed);

@@ -53,11 +53,15 @@ class Pool : public httplib::TaskQueue {
 // httplib's own way to read and write is not in its header. Timeouts are on the socket.
 class Socket : public httplib::Stream {
  public:
-  explicit Socket(int fd) : fd_(fd) {}
+  Socket(int fd, Worker::Connection& connection) : fd_(fd), connection_(connection) {}
   bool is_readable() const override { return true; }
   bool is_writable() const override { return true; }
-  ssize_t read(char* at, std::size_t size) override { return ::recv(fd_, at, size, 0); }
+  ssize_t read(char* at, std::size_t size) override {
+    answering_ = false;
+    return ::recv(fd_, at, size, 0);
+  }
   ssize_t write(const char* at, std::size_t size) override {
+    if (!std::exchange(answering_, true)) connection_.answering();
     return ::send(fd_, at, size, MSG_NOSIGNAL);
   }
   void get_remote_ip_and_port(std::string& ip, int& port) const override { name(ip, port, true); }
@@ -78,7 +82,10 @@ class Socket : public httplib::Stream {
     ip = host;
     port = std::atoi(service);
   }
+
   int fd_;
+  Worker::Connection& connection_;
+  bool answering_ = false;
 };
 
 class DrainingServer : public httplib::Server {
@@ -131,7 +138,7 @@ class DrainingServer : public httplib::Server {
   bool process_and_close_socket(int fd) override {
     Worker::Connection connection = std::move(*current);
     connection.set_fd(fd);
-    Socket stream(fd);
+    Socket stream(fd, connection);
     const timeval read_timeout{75, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &read_timeout, sizeof read_timeout);
     bool over = false;

@@ -57,6 +57,7 @@ static enum MHD_Result answer(void* data, struct MHD_Connection* connection, con
   MHD_add_response_header(response, "X-Generation", generation);
   if (holdfast_connection_should_close(tracked(connection)))
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+  holdfast_connection_answering(tracked(connection));
   const enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
   MHD_destroy_response(response);
   const holdfast_access_entry entry = {

@@ -14,7 +14,8 @@ namespace holdfast::worker {
 
 struct ConnectionTracker::Connection::Node : ConnectionBook::Entry {
   int fd = -1;
-  std::uint64_t received = 0;  // on TCP, when it last became idle
+  std::uint64_t received = 0;  // on TCP, up to the end of the last request
+  bool answering = false;      // `received` is already that of the request under way
 };
 
 namespace {
@@ -66,10 +67,18 @@ class ConnectionTracker::Impl {
     changed();
   }
 
-  void idle(Node& node) {
+  void answering(Node& node) {
     const std::uint64_t received = bytes_received(node.fd);
     const std::lock_guard lock(mutex_);
     node.received = received;
+    node.answering = true;
+  }
+
+  void idle(Node& node) {
+    const std::uint64_t received = node.answering ? node.received : bytes_received(node.fd);
+    const std::lock_guard lock(mutex_);
+    node.received = received;
+    node.answering = false;
     book_.response_done(node, Clock::now());
     changed();
   }
@@ -168,6 +177,9 @@ void ConnectionTracker::Connection::set_fd(int fd) {
 }
 void ConnectionTracker::Connection::active() {
   if (node_ != nullptr) tracker_->impl_->active(*node_);
+}
+void ConnectionTracker::Connection::answering() {
+  if (node_ != nullptr) tracker_->impl_->answering(*node_);
 }
 void ConnectionTracker::Connection::idle() {
   if (node_ != nullptr) tracker_->impl_->idle(*node_);

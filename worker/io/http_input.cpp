@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "worker/core/request_line.hpp"
 #include "worker/io/sessions.hpp"
 #include "worker/io/transport.hpp"
 
@@ -75,6 +76,7 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
       return Step::Wait;
     case HeadScan::Verdict::Reject:
       exchange.bytes_received = rest.size();
+      exchange.head_copy = first_line(rest);  // the log's; its bytes may be gone by then
       return reject(connection, scan.status, scan.reason);
     case HeadScan::Verdict::Complete:
       break;
@@ -108,6 +110,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
   try {
     exchange.handler = &selector_(exchange.request());
   } catch (...) {
+    exchange.persist_head(head);  // the answer may have to wait, and with it the line in the log
     return fail(connection, std::current_exception());
   }
   if (std::holds_alternative<StreamHandler>(*exchange.handler)) {
@@ -116,6 +119,7 @@ Sessions::Step Sessions::begin_request(Connection& connection, std::string_view 
   }
   if (exchange.body_done) return run_plain(connection, head, rest);
   if (request.has_length && request.content_length > options_.max_body) {
+    exchange.persist_head(head);
     return reject(connection, 413, "the request's body is too large");
   }
   if (request.has_length && rest.size() >= request.content_length) {

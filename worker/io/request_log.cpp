@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "worker/core/ascii.hpp"
+#include "worker/core/head_reader.hpp"
+#include "worker/core/request_line.hpp"
 #include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
@@ -21,10 +24,21 @@ void write_hex(char* at, std::uint64_t value) {
   }
 }
 
+std::string_view Sessions::given_request_id(const Exchange& exchange) const {
+  if (!exchange.head_parsed) return {};
+  if (usual_request_id_) return exchange.parser.head().request_id;
+  for (const ParsedField& field : exchange.parser.fields()) {
+    if (equals_ignoring_case(field.name, options_.request_id_header) &&
+        valid_request_id(field.value))
+      return field.value;
+  }
+  return {};
+}
+
 std::string& Sessions::request_id(Exchange& exchange) {
   if (!exchange.request_id.empty()) return exchange.request_id;
-  if (exchange.head_parsed && !exchange.parser.head().request_id.empty()) {
-    exchange.request_id = exchange.parser.head().request_id;
+  if (const std::string_view given = given_request_id(exchange); !given.empty()) {
+    exchange.request_id = given;
     return exchange.request_id;
   }
   ++id_count_;
@@ -60,6 +74,12 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
     record.http_host = head.host;
     record.http_user_agent = head.user_agent;
     record.http_referer = head.referer;
+  } else {
+    const RequestLine line = read_request_line(
+        first_line(exchange.head_copy.empty() ? exchange.in : exchange.head_copy));
+    record.protocol = line.protocol;
+    record.http_method = line.method;
+    record.url = line.target;
   }
   record.http_status_code = exchange.status;
   record.request_size = exchange.request_size;

@@ -43,8 +43,10 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
       wheel_(clock.is_manual() ? TimerWheel::kExact : TimerWheel::kCoarse),
       wheel_timer_(io, clock, [this] { turn_wheel(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
+      usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
+  if (!options.request_id_header.empty()) check_header(options.request_id_header, {});
   std::random_device seed;
   id_text_.assign(32, '0');
   write_hex(id_text_.data(), (static_cast<std::uint64_t>(seed()) << 32) | seed());

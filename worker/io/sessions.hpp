@@ -106,6 +106,11 @@ class Sessions {
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string& request_id(Exchange& exchange);
+  // Where every response says it; nothing where none does.
+  std::string_view request_id_field() const {
+    return options_.echo_request_id ? std::string_view(options_.request_id_header)
+                                    : std::string_view{};
+  }
   std::string_view remote_address(Exchange& exchange);
   std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
@@ -208,6 +213,7 @@ class Sessions {
   void abort(Connection& connection, Completion why);
   void mark_incomplete(Connection& connection);
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
+  std::string_view given_request_id(const Exchange& exchange) const;
 
   boost::asio::io_context& io_;
   LoopClock& clock_;
@@ -251,6 +257,7 @@ class Sessions {
   TimePoint last_seen_{};  // what now() said last
   std::string id_text_;    // of this worker's request ids: 16 random digits, then 16 that count
   std::uint64_t id_count_ = 0;
+  bool usual_request_id_;  // X-Request-ID, which every head is read for anyway
   PeerAddress::Text address_text_{};
   std::vector<char> scratch_;
 };

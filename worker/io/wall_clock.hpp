@@ -15,7 +15,7 @@ namespace holdfast::worker {
 
 class WallClock {
  public:
-  WallClock() = default;  // by the machine's clock
+  WallClock() = default;  // of instants of the monotonic clock itself
   explicit WallClock(const LoopClock& clock) : clock_(&clock) {}
 
   static constexpr Millis kFollow{100};

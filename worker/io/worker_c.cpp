@@ -122,6 +122,9 @@ holdfast_connection* holdfast_connection_open(holdfast_worker* worker, int fd) {
 void holdfast_connection_active(holdfast_connection* connection) {
   if (connection != nullptr) connection->connection.active();
 }
+void holdfast_connection_answering(holdfast_connection* connection) {
+  if (connection != nullptr) connection->connection.answering();
+}
 void holdfast_connection_idle(holdfast_connection* connection) {
   if (connection != nullptr) connection->connection.idle();
 }

@@ -111,7 +111,7 @@ void Worker::Impl::pause_accepting() {
 
 void Worker::Impl::close_listeners(bool accept_queued) {
   if (close) close(accept_queued);
-  settling_ = 2;
+  listeners_closed_ = true;
 }
 
 void Worker::Impl::begin_drain(DrainReason reason, TimePoint deadline) {
@@ -188,7 +188,7 @@ void Worker::Impl::on_wake() {
   }
   log_.flush();
   if (!draining_ || link_.finished()) return;
-  if (settling_ > 0 && --settling_ > 0) return link_.wake();
+  if (listeners_closed_ && settling_ > 0 && --settling_ > 0) return link_.wake();
   tracker_.check();
   if (connections() == 0) link_.feed(ConnectionsGone{});
 }

@@ -68,7 +68,8 @@ class Worker::Impl final : public LinkedService {
   bool accepted_ = false;  // it may have had connections
   // The service's loop may hold a connection that it has accepted and not opened yet. It gets one
   // turn after the listeners are closed: these many ends of dispatch() must still come.
-  int settling_ = 0;
+  int settling_ = 2;
+  bool listeners_closed_ = false;
   UniqueFd own_stderr_;
 
   std::mutex mutex_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "shared/io/syscall.hpp"
 
@@ -30,7 +31,7 @@ void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy) {
   lifecycle_.supervised = static_cast<bool>(channel);
   if (!channel) return;
   channel_.emplace(std::move(channel));
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker 0.1.0", {}});
+  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
   arm();
 }
 

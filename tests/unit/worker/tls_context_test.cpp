@@ -37,7 +37,7 @@ class TlsContextTest : public ::testing::Test {
 
 // Both ends of one connection; the handshake is done.
 struct Pair {
-  Pair(const TlsContext& server_context, const TlsClientContext& client_context) {
+  Pair(const TlsContext& server_context, TlsClientContext& client_context) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     near = UniqueFd(ends[0]);
@@ -61,7 +61,7 @@ struct Pair {
   std::unique_ptr<TlsClient> client;
 };
 
-bool resumes(const TlsContext& server, const TlsClientContext& client) {
+bool resumes(const TlsContext& server, TlsClientContext& client) {
   return Pair(server, client).server->info().resumed;
 }
 
@@ -81,7 +81,7 @@ TEST_F(TlsContextTest, ATicketOfTheKeyBeforeIsOpenedAndRenewed) {
 TEST_F(TlsContextTest, WithoutKeysSessionsResumeInThisContextOnly) {
   const TlsContext one = context();
   const TlsContext other = context();
-  const TlsClientContext client;
+  TlsClientContext client;
   EXPECT_FALSE(resumes(one, client));
   EXPECT_TRUE(resumes(one, client));
   EXPECT_FALSE(resumes(other, client));
@@ -117,7 +117,7 @@ TEST_F(TlsContextTest, WhatCannotBeLoadedIsNamed) {
 
 TEST_F(TlsContextTest, AReadTakesWhatHasComeOrSaysThatThereIsMore) {
   const TlsContext server_context = context();
-  const TlsClientContext client_context;
+  TlsClientContext client_context;
   Pair pair(server_context, client_context);
   std::string sent(150'000, 'a');
   for (std::size_t i = 0; i < sent.size(); i += 13) sent[i] = static_cast<char>('a' + i % 26);
@@ -146,7 +146,7 @@ TEST_F(TlsContextTest, AReadTakesWhatHasComeOrSaysThatThereIsMore) {
 
 TEST_F(TlsContextTest, ARecordThatIsHalfWrittenIsNotEndedWithCloseNotify) {
   const TlsContext server_context = context();
-  const TlsClientContext client_context;
+  TlsClientContext client_context;
   for (const bool whole : {true, false}) {
     Pair pair(server_context, client_context);
     const std::string bytes(16 * 1024, 'b');

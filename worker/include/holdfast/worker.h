@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "holdfast/export.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,41 +37,45 @@ typedef struct holdfast_callbacks {
 
 /* NULL after an error, which is written to `error` as a text of at most `size` bytes with its NUL.
  * One worker a process. */
-holdfast_worker* holdfast_worker_new(const holdfast_settings* settings, char* error, size_t size);
+HOLDFAST_API holdfast_worker* holdfast_worker_new(const holdfast_settings* settings, char* error,
+                                                  size_t size);
 /* Every connection must have ended. */
-void holdfast_worker_free(holdfast_worker* worker);
+HOLDFAST_API void holdfast_worker_free(holdfast_worker* worker);
 
-size_t holdfast_listener_count(const holdfast_worker* worker);
+HOLDFAST_API size_t holdfast_listener_count(const holdfast_worker* worker);
 /* The service closes it once, and never calls shutdown(2) on it. -1 behind the last one. */
-int holdfast_listener_fd(const holdfast_worker* worker, size_t index);
+HOLDFAST_API int holdfast_listener_fd(const holdfast_worker* worker, size_t index);
 /* Valid as long as the worker; NULL behind the last one. */
-const char* holdfast_listener_name(const holdfast_worker* worker, size_t index);
-const char* holdfast_listener_address(const holdfast_worker* worker, size_t index);
-uint64_t holdfast_generation(const holdfast_worker* worker);
+HOLDFAST_API const char* holdfast_listener_name(const holdfast_worker* worker, size_t index);
+HOLDFAST_API const char* holdfast_listener_address(const holdfast_worker* worker, size_t index);
+HOLDFAST_API uint64_t holdfast_generation(const holdfast_worker* worker);
 
 /* Before the first dispatch. */
-void holdfast_set_callbacks(holdfast_worker* worker, const holdfast_callbacks* callbacks);
+HOLDFAST_API void holdfast_set_callbacks(holdfast_worker* worker,
+                                         const holdfast_callbacks* callbacks);
 
-void holdfast_ready(holdfast_worker* worker);
-void holdfast_drain(holdfast_worker* worker);
-void holdfast_drained(holdfast_worker* worker, uint64_t served, uint64_t closed_idle, uint64_t cut);
+HOLDFAST_API void holdfast_ready(holdfast_worker* worker);
+HOLDFAST_API void holdfast_drain(holdfast_worker* worker);
+HOLDFAST_API void holdfast_drained(holdfast_worker* worker, uint64_t served, uint64_t closed_idle,
+                                   uint64_t cut);
 
-int holdfast_fd(const holdfast_worker* worker);
-int holdfast_dispatch(holdfast_worker* worker); /* 0 once finished */
+HOLDFAST_API int holdfast_fd(const holdfast_worker* worker);
+HOLDFAST_API int holdfast_dispatch(holdfast_worker* worker); /* 0 once finished */
 /* 0, or -1 where no thread can be made. */
-int holdfast_start_thread(holdfast_worker* worker);
-int holdfast_wait(holdfast_worker* worker); /* the exit code for main() */
+HOLDFAST_API int holdfast_start_thread(holdfast_worker* worker);
+HOLDFAST_API int holdfast_wait(holdfast_worker* worker); /* the exit code for main() */
 
 /* accept4(2) with SOCK_CLOEXEC; -1 and errno EAGAIN when nothing waits. */
-int holdfast_accept(int listener, int nonblocking);
+HOLDFAST_API int holdfast_accept(int listener, int nonblocking);
 
 /* NULL when memory is short; every function below does nothing with NULL. */
-holdfast_connection* holdfast_connection_open(holdfast_worker* worker, int fd);
-void holdfast_connection_active(holdfast_connection* connection);
-void holdfast_connection_idle(holdfast_connection* connection);
-int holdfast_connection_should_close(const holdfast_connection* connection);
+HOLDFAST_API holdfast_connection* holdfast_connection_open(holdfast_worker* worker, int fd);
+HOLDFAST_API void holdfast_connection_active(holdfast_connection* connection);
+HOLDFAST_API void holdfast_connection_answering(holdfast_connection* connection);
+HOLDFAST_API void holdfast_connection_idle(holdfast_connection* connection);
+HOLDFAST_API int holdfast_connection_should_close(const holdfast_connection* connection);
 /* Before close(fd). The handle is gone. */
-void holdfast_connection_closed(holdfast_connection* connection);
+HOLDFAST_API void holdfast_connection_closed(holdfast_connection* connection);
 
 /* Texts may be NULL: unknown. */
 typedef struct holdfast_access_entry {
@@ -94,8 +100,8 @@ typedef struct holdfast_access_entry {
   const char* completion; /* NULL: ok */
 } holdfast_access_entry;
 
-void holdfast_answered(holdfast_worker* worker, int status);
-void holdfast_log(holdfast_worker* worker, const holdfast_access_entry* entry);
+HOLDFAST_API void holdfast_answered(holdfast_worker* worker, int status);
+HOLDFAST_API void holdfast_log(holdfast_worker* worker, const holdfast_access_entry* entry);
 
 #ifdef __cplusplus
 }

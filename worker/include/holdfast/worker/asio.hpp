@@ -102,15 +102,15 @@ class Stream {
   template <typename Buffers, typename Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(
-        [this](auto handler, const Buffers& into) { start_read(std::move(handler), into); }, token,
-        buffers);
+        [this](auto handler, const Buffers& into) { this->start_read(std::move(handler), into); },
+        token, buffers);
   }
 
   template <typename Buffers, typename Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(
-        [this](auto handler, const Buffers& from) { start_write(std::move(handler), from); }, token,
-        buffers);
+        [this](auto handler, const Buffers& from) { this->start_write(std::move(handler), from); },
+        token, buffers);
   }
 
   // What Beast's websocket asks of a stream that it ends.

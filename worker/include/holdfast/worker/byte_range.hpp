@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
 struct RangeChoice {
@@ -21,10 +23,10 @@ struct RangeChoice {
 
 // `field` is the value of Range, empty when there is none. Several ranges, another unit and what
 // does not parse are ignored, as a server may: Whole.
-RangeChoice choose_range(std::string_view field, std::uint64_t size) noexcept;
+HOLDFAST_API RangeChoice choose_range(std::string_view field, std::uint64_t size) noexcept;
 
 // The value of Content-Range: "bytes 0-499/1234" of a Part, "bytes */1234" of an Unsatisfiable.
 // REQUIRES: not Whole.
-std::string content_range(const RangeChoice& choice, std::uint64_t size);
+HOLDFAST_API std::string content_range(const RangeChoice& choice, std::uint64_t size);
 
 }  // namespace holdfast::worker

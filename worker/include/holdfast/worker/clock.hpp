@@ -17,11 +17,13 @@
 #include <cstddef>
 #include <memory>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
 class ManualTime;
 
-class ManualClock {
+class HOLDFAST_API ManualClock {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::nanoseconds;

@@ -6,6 +6,7 @@
 //   auto connection = worker.connections().open(fd);     // accepted
 //   connection.active();                                 // a request has begun to arrive
 //   ... if (connection.should_close()) response.set("Connection", "close");
+//   connection.answering();                              // before the response is written
 //   connection.idle();                                   // the response is out, another may come
 //   connection.closed();                                 // before close(fd)
 //
@@ -20,9 +21,11 @@
 #include <memory>
 #include <optional>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
-class ConnectionTracker {
+class HOLDFAST_API ConnectionTracker {
  public:
   using Duration = std::chrono::milliseconds;
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -36,7 +39,7 @@ class ConnectionTracker {
   };
 
   // One connection. Its end is closed().
-  class Connection {
+  class HOLDFAST_API Connection {
    public:
     Connection() = default;
     Connection(Connection&& other) noexcept;
@@ -45,9 +48,13 @@ class ConnectionTracker {
 
     // For one that was opened before its socket was known.
     void set_fd(int fd);
-    // The first byte of a request was read, or as soon afterwards as the server can tell: bytes
-    // that came in since the last idle() are seen in the socket too, on TCP.
+    // The first byte of a request was read, or as soon afterwards as the server can tell: on TCP,
+    // bytes that came in since the last answering() or idle() are seen in the socket too.
     void active();
+    // The request was read whole, and the response is about to be written: what comes in from now
+    // on is the next request. Without it, that is what comes in after idle(), and the beginning of
+    // a request that a quick client sends before is taken for silence until active().
+    void answering();
     // The response is written. Harmless after the last one.
     void idle();
     // The response whose head is written now should say "Connection: close".
@@ -58,7 +65,7 @@ class ConnectionTracker {
 
    private:
     friend class ConnectionTracker;
-    struct Node;
+    struct HOLDFAST_LOCAL Node;
     ConnectionTracker* tracker_ = nullptr;
     Node* node_ = nullptr;
   };
@@ -92,7 +99,7 @@ class ConnectionTracker {
   void cut();
 
  private:
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 

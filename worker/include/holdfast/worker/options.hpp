@@ -74,7 +74,8 @@ struct Options {
   // Names of listeners whose connections begin with a PROXY header, version 1 or 2. Only a proxy
   // may reach them: the header is believed. None, because others are refused there.
   std::vector<std::string> proxy_protocol;
-  // Where a client or a proxy says the request's id (Request::request_id). Empty: nobody does.
+  // Where a client or a proxy says the request's id (Request::request_id). Empty: nobody does; what
+  // is no field name is std::invalid_argument in the server's constructor.
   std::string request_id_header = "X-Request-ID";
   // Every response then says the id in the same header, for a client that reports an error.
   bool echo_request_id = false;

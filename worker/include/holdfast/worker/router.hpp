@@ -26,11 +26,12 @@
 #include <string_view>
 #include <vector>
 
+#include "holdfast/export.h"
 #include "holdfast/worker/handler.hpp"
 
 namespace holdfast::worker {
 
-class Router {
+class HOLDFAST_API Router {
  public:
   Router();
   ~Router();

@@ -21,9 +21,11 @@
 #include <chrono>
 #include <string_view>
 
+#include "holdfast/export.h"
+
 namespace holdfast::worker {
 
-class StatsSink {
+class HOLDFAST_API StatsSink {
  public:
   virtual ~StatsSink() = default;
   virtual void bump_sum(std::string_view key, double value) = 0;

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "holdfast/export.h"
 #include "holdfast/worker/access_entry.hpp"
 #include "holdfast/worker/connection_tracker.hpp"
 
@@ -70,7 +71,7 @@ struct DrainCounts {
   std::uint64_t cut = 0;          // connections ended with a request in flight
 };
 
-class Worker {
+class HOLDFAST_API Worker {
  public:
   using Connection = ConnectionTracker::Connection;
 
@@ -145,7 +146,7 @@ class Worker {
   static int accept(int listener, bool nonblocking = true);
 
  private:
-  class Impl;
+  class HOLDFAST_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 
