@@ -68,7 +68,7 @@ class HOLDFAST_API Router {
   std::string parameter(std::string_view path, std::string_view name) const;
 
  private:
-  struct Route;
+  struct HOLDFAST_LOCAL Route;
   const Route* find(std::string_view path) const;
 
   std::vector<std::unique_ptr<Route>> routes_;  // the more definite first
