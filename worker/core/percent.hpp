@@ -14,9 +14,10 @@ constexpr int hex_digit(char c) noexcept {
   return -1;
 }
 
-// True when every '%' begins an escape, of anything but NUL.
+// True when every '%' begins an escape, and nothing is NUL, escaped or not.
 constexpr bool valid_escapes(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\0') return false;
     if (text[i] != '%') continue;
     if (text.size() - i < 3 || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
       return false;

@@ -93,6 +93,8 @@ TEST_F(RouterTest, ParametersAreDecodedOnceAfterThePathIsDivided) {
 TEST_F(RouterTest, WhatHasTwoReadingsIsRefused) {
   for (const char* path : {"/users/%", "/users/%4", "/users/%zz", "/users/a%00b", "/%"})
     EXPECT_EQ(pattern_of(router, path), "400") << path;
+  // No head that was accepted has one; a test of a user's may.
+  EXPECT_EQ(pattern_of(router, std::string_view("/users/\0", 8)), "400");
   for (const char* path : {"/files/../x", "/files/./x", "/files/%2e%2E/x", "/files/.%2e",
                            "/users/..", "/files/x/a%2fb", "/files/x/..%2Fy", "/.."}) {
     EXPECT_EQ(pattern_of(router, path), "404") << path;
