@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "tests/integration/web_clients.hpp"
-#include "tests/support/websocket_client.hpp"
+#include "tests/support/websocket_load.hpp"
 
 namespace holdfast::testing {
 namespace {
