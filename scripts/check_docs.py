@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""The docs, as a test: a snippet that names its file is that file, and every relative link leads somewhere.
+"""The docs, as a test: a snippet that names its file is that file, every relative link leads somewhere, and what
+docs/conformance.md says of tests holds (check_conformance.py).
 
 A fenced block is compared with a file when the line before it is <!-- snippet: path/from/the/root -->.
 """
 import pathlib
 import re
 import sys
+
+import check_conformance
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SNIPPET = re.compile(r"<!-- snippet: (\S+) -->\n```\w*\n(.*?)^```$", re.S | re.M)
@@ -76,6 +79,7 @@ def main():
         count += 1
         faults += snippet_faults(name, text)
         faults += link_faults(page, name, text)
+    faults += check_conformance.faults(ROOT)
     print("\n".join(faults) or f"{count} pages: snippets match, links resolve")
     return 1 if faults else 0
 

@@ -20,7 +20,7 @@ class EventsTest : public ::testing::Test {
         ChildOptions{.argv = {"curl", "-sS", "-N", "-o", out_path(),
                               "http://" + address + "/events?interval=" + interval}});
     // Events flow.
-    EXPECT_TRUE(eventually([&] { return read_text(out_path()).size() > 20; }, kCap));
+    EXPECT_TRUE(eventually([&] { return !read_text(out_path()).empty(); }, kCap));
     return curl;
   }
   void expect_whole_line() {

@@ -30,7 +30,6 @@ TEST_F(FilesTest, AFileComesWhole) {
 }
 
 TEST_F(FilesTest, ARangeIsAPart) {
-  const std::vector<std::string> code = {"-w", "%{stderr}%{http_code}"};
   const auto range = [&](const std::string& wanted) {
     return curl({"-w", "%{stderr}%{http_code}", "-r", wanted});
   };
@@ -50,8 +49,8 @@ TEST_F(FilesTest, ARangeBehindTheEndIsRefusedWithTheSize) {
 }
 
 TEST_F(FilesTest, WhatIsNoSingleRangeIsTheWholeFile) {
-  for (const char* range : {"bytes=0-1,5-6", "bytes=5-2", "bytes=", "bytes=-", "bytes=a-b",
-                            "lines=1-2", "bytes=99999999999999999999-"}) {
+  for (const char* range :
+       {"bytes=0-1,5-6", "bytes=5-2", "bytes=", "bytes=-", "bytes=a-b", "lines=1-2"}) {
     const auto result = curl({"-w", "%{stderr}%{http_code}", "-H", std::string("Range: ") + range});
     EXPECT_EQ(result.err, "200") << range;
     EXPECT_TRUE(result.out == bytes) << range;

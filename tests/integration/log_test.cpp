@@ -195,5 +195,40 @@ TEST(LogTest, ALineHasTheFieldsOfTheContract) {
   EXPECT_FALSE(line.contains("truncated"));
 }
 
+// Bytes that would end a JSON string, a line, or a reader's UTF-8, wherever a client can put them
+// past the parser. A control byte is no part of any field: it is a 400, whose line shows nothing of
+// it.
+TEST(LogTest, HostileBytesInEveryFieldAreOneValidLine) {
+  SupervisorRun run({.command = {demo_path(), "--trusted-proxies", "127.0.0.0/8"}});
+  const std::string address = run.wait_ready().address();
+  const std::string evil =
+      "\"}{\\u0000\x80\xff\xed\xa0\x80\xf4\x90\x80\x80\xe2\x80\xa8,\t';%00</script>";
+  RawClient client(address);
+  client.send("GET /" + std::string("\"}\\\x80\xff\xed\xa0\x80'%00%0a") +
+              " HTTP/1.1\r\nHost: \x61\r\nUser-Agent: " + evil + "\r\nReferer: " + evil +
+              "\r\nX-Request-ID: " + evil + "\r\nX-Forwarded-For: " + evil + "\r\n\r\n");
+  EXPECT_EQ(client.read_response().status, 404);
+  const std::string rejected[] = {"GET / HTTP/1.1\r\nHost: " + evil + "\r\n\r\n",
+                                  "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \x1b[2J\r\n\r\n",
+                                  "GET / HTTP/1.1\r\nHost: a\r\nReferer: a\nb\r\n\r\n",
+                                  std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30),
+                                  evil + " / HTTP/1.1\r\nHost: a\r\n\r\n",
+                                  "GET " + evil + " HTTP/1.1\r\nHost: a\r\n\r\n"};
+  for (const std::string& bytes : rejected)
+    EXPECT_EQ(RawClient(address).send(bytes).read_response().status, 400) << bytes;
+  expect_clean_stop(run);
+  const AccessLog log = run.log();
+  EXPECT_TRUE(log.bad().empty()) << log.bad()[0];
+  ASSERT_EQ(log.size(), 1 + std::size(rejected));
+  const auto& line = log.only("http_status_code", 404);
+  const std::string want =
+      "\"}{\\u0000\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\u2028,\t';%00</script>";
+  EXPECT_EQ(line.value("http_user_agent", ""), want);
+  EXPECT_EQ(line.value("http_referer", ""), want);
+  EXPECT_EQ(line.value("url", ""), "/\"}\\\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD'%00%0a");
+  EXPECT_EQ(line.value("request_id", "").find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_FALSE(line.contains("client_ip")) << line;
+}
+
 }  // namespace
 }  // namespace holdfast::testing

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/integration/scenario.hpp"
+#include "tests/integration/tls_fixture.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -193,6 +193,43 @@ TEST_F(ProxyTest, HaproxyInFrontTellsWhoTheClientIs) {
   ASSERT_EQ(log.size(), 8U);
   for (const auto& line : log) EXPECT_EQ(line.value("client_ip", ""), "127.0.0.9");
   EXPECT_EQ(run.log().count("type", "proxy_header"), 0U);
+}
+
+// The header comes before the handshake, and not a byte of that is taken with it.
+TEST(ProxyBeforeTls, TheHeaderComesFirst) {
+  const TempDir files;
+  const Certificate certificate(files, "server");
+  SupervisorRun run({.listen = {"px=127.0.0.1:0"},
+                     .command = demo_with(certificate, {"--proxy-protocol", "px"})});
+  const std::string px = run.wait_ready().address();
+  const auto curl = curl_https(px, certificate.certificate,
+                               {"--haproxy-protocol", "--interface", "127.0.0.9"}, "/whoami");
+  EXPECT_EQ(curl.status, exited(0)) << curl.err;
+  EXPECT_NE(curl.out.find("\"client\":\"127.0.0.9\""), std::string::npos) << curl.out;
+  for (const char* version : {"send-proxy", "send-proxy-v2"}) {
+    std::string address;
+    const UniqueFd listener = listen_anywhere(address);
+    const std::string config = files.write(
+        "haproxy.cfg",
+        "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 20s\n  timeout server 20s\n"
+        "listen l\n  bind fd@" +
+            std::to_string(listener.get()) + "\n  server s " + px + " " + version + "\n");
+    ChildProcess haproxy(
+        {.argv = {"haproxy", "-db", "-q", "-f", config}, .pass = {listener.get()}});
+    const auto result =
+        curl_https(address, certificate.certificate, {"--interface", "127.0.0.9"}, "/whoami");
+    EXPECT_EQ(result.status, exited(0)) << result.err;
+    EXPECT_NE(result.out.find("\"client\":\"127.0.0.9\""), std::string::npos) << result.out;
+  }
+  RawClient half(px);  // the header alone, and then plain HTTP where a handshake is due
+  half.send(kLine + get_request("/"));
+  const End end = half.wait_end();
+  EXPECT_TRUE(end == End::Closed || end == End::Bytes || end == End::Reset) << end;
+  expect_clean_stop(run);
+  const AccessLog log = run.log();
+  EXPECT_EQ(log.count("type", "access"), 3U);
+  EXPECT_EQ(log.count("client_ip", "127.0.0.9"), 3U);
+  EXPECT_EQ(log.only("type", "tls_handshake").value("client_ip", ""), "192.0.2.1");
 }
 
 TEST(ProxyOptions, WhatCannotHoldEndsTheWorkerAtItsStart) {

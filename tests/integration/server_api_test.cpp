@@ -18,6 +18,7 @@
 #include "shared/io/unique_fd.hpp"
 #include "tests/integration/in_process.hpp"
 #include "tests/support/access_log_reader.hpp"
+#include "tests/support/certificate.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -226,6 +227,50 @@ TEST_F(ServerApiTest, WithoutAnAddressItListensOnPort80) {  // HD13
     EXPECT_FALSE(server.wait()) << "nothing is served";
     EXPECT_FALSE(server.stop().failure);
   }).join();
+}
+
+TEST_F(ServerApiTest, WithTlsItListensOnPort443) {  // HD14
+  const TempDir dir;
+  const Certificate certificate(dir, "server");
+  options.tls = {.certificate = certificate.certificate, .key = certificate.key};
+  std::thread([&] {
+    if (::geteuid() == 0) give_up_low_ports();
+    Server server(options);
+    const auto failure = server.listen_and_serve();
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->message, "cannot listen on :443: Permission denied");
+    EXPECT_EQ(stats.sum("listen.error"), 1);
+  }).join();
+}
+
+TEST_F(ServerApiTest, AResponseOverTlsThatIsBeingSentAtAStopArrivesWhole) {  // HD15
+  const TempDir dir;
+  const Certificate certificate(dir, "server");
+  options.tls = {.certificate = certificate.certificate, .key = certificate.key};
+  Server server(options);
+  HeldHandler held(kLarge);
+  server.handle(held.handler());
+  const std::string address = serve(server);
+  auto fetched = std::async(std::launch::async, [&] {
+    return run_command({"curl", "-sS", "--cacert", certificate.certificate,
+                        "https://localhost" + address.substr(address.rfind(':'))});
+  });
+  ASSERT_TRUE(held.wait_held());
+  server.request_stop();
+  EXPECT_FALSE(server.wait());
+  boost::asio::post(io_context(server), held.take());
+  EXPECT_EQ(fetched.get().out, std::string(kLarge, 'x'));
+  const StopResult result = server.stop();
+  EXPECT_FALSE(result.failure);
+  EXPECT_FALSE(result.killed);
+}
+
+TEST_F(ServerApiTest, ACertificateThatCannotBeReadIsTheFailure) {
+  options.tls = {.certificate = "/nonexistent/cert.pem", .key = "/nonexistent/key.pem"};
+  Server server(options);
+  const auto failure = server.listen_and_serve(kAnywhere);
+  ASSERT_TRUE(failure);
+  EXPECT_NE(failure->message.find("/nonexistent/"), std::string::npos) << failure->message;
 }
 
 // cybozu-go/well's HTTPServer

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,16 @@ inline constexpr bool kMemoryIsMeasured =
 inline constexpr bool kMemoryIsMeasured = true;
 #endif
 
-// The largest memory of a process over some time, in KiB.
+// The largest memory of a process over some time, in KiB; when it has ended, until then.
 class MemoryPeak {
  public:
-  explicit MemoryPeak(pid_t pid) : pid_(pid) { sample(); }
-  void sample() { peak_ = std::max(peak_, rss_kib(pid_)); }
+  explicit MemoryPeak(pid_t pid) : pid_(pid), peak_(rss_kib(pid)) {}
+  void sample() {
+    try {
+      peak_ = std::max(peak_, rss_kib(pid_));
+    } catch (const std::runtime_error&) {
+    }
+  }
   std::uint64_t kib() const { return peak_; }
   void expect_below(std::uint64_t bound) const {
     if (kMemoryIsMeasured) {

@@ -92,6 +92,14 @@ void StreamsWorker::add_takeovers() {
               co_await stream.async_read_some(asio::buffer(byte), asio::use_awaitable);
               throw std::runtime_error("thrown behind the hijack");
             });
+  // The exception itself ends the stream, before anybody else sees it.
+  coroutine("/raw/unwound",
+            [this](const Request&, ResponseWriter& response) -> asio::awaitable<void> {
+              worker::Stream stream(server, response.hijack());
+              co_await say(stream, kSwitch);
+              response.log_field("said", "before");
+              throw std::runtime_error("thrown behind the hijack");
+            });
   // The handler works on after its stream has ended.
   coroutine("/raw/outlived",
             [this](const Request& request, ResponseWriter& response) -> asio::awaitable<void> {

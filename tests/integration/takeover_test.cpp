@@ -192,6 +192,15 @@ TEST_F(TakeoverTest, AHandlerThatThrowsLaterCutsItsStreamOnly) {
   EXPECT_EQ(line.value("error", ""), "thrown behind the hijack");
 }
 
+TEST_F(TakeoverTest, AnExceptionThatDestroysTheStreamClosesItInOrder) {
+  RawClient client = take("/raw/unwound");
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  expect_bystander_served();
+  const auto line = stop_and_take_line();
+  expect_line(line);
+  EXPECT_EQ(line.value("said", ""), "before");
+}
+
 TEST_F(TakeoverTest, TheLineComesWithTheEndOfTheStreamNotOfTheHandler) {
   RawClient client = take("/raw/outlived?gate");
   EXPECT_EQ(client.wait_end(), End::Closed);

@@ -12,7 +12,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
+#if defined(BOOST_ASIO_SEPARATE_COMPILATION)
 #include <boost/asio/ssl/impl/src.hpp>  // not part of holdfast_asio
+#endif
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -64,7 +66,7 @@ class Socket {
     }
   }
   asio::awaitable<void> write(asio::const_buffer bytes, bool last, error_code& failed) {
-    const auto token = asio::redirect_error(asio::use_awaitable, failed);
+    auto token = asio::redirect_error(asio::use_awaitable, failed);
     if (secure_) {
       co_await secure_->async_write_some(last, bytes, token);
     } else {
@@ -72,7 +74,7 @@ class Socket {
     }
   }
   asio::awaitable<void> read(boost::beast::flat_buffer& into, error_code& failed) {
-    const auto token = asio::redirect_error(asio::use_awaitable, failed);
+    auto token = asio::redirect_error(asio::use_awaitable, failed);
     if (secure_) {
       co_await secure_->async_read(into, token);
     } else {
@@ -80,7 +82,7 @@ class Socket {
     }
   }
   asio::awaitable<void> close(error_code& failed) {
-    const auto token = asio::redirect_error(asio::use_awaitable, failed);
+    auto token = asio::redirect_error(asio::use_awaitable, failed);
     const websocket::close_reason reason(websocket::close_code::normal);
     if (secure_) {
       co_await secure_->async_close(reason, token);
@@ -89,7 +91,7 @@ class Socket {
     }
   }
   asio::awaitable<void> ping(websocket::ping_data payload, error_code& failed) {
-    const auto token = asio::redirect_error(asio::use_awaitable, failed);
+    auto token = asio::redirect_error(asio::use_awaitable, failed);
     if (secure_) {
       co_await secure_->async_ping(payload, token);
     } else {

@@ -69,7 +69,8 @@ bool SharedAccessLog::write(const AccessEntry& entry, bool draining) {
     fields[i] = {entry.fields[i].first, entry.fields[i].second, LogField::Kind::Text};
 
   AccessRecord record;
-  record.logged_at = wall_.at(now);
+  record.logged_at =
+      std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   record.response_time = std::chrono::duration_cast<std::chrono::microseconds>(now - started);
   record.start_at = record.logged_at - record.response_time;
   record.protocol = entry.protocol;

@@ -12,7 +12,6 @@
 #include "shared/core/time.hpp"
 #include "shared/io/line_sink.hpp"
 #include "worker/io/access_log.hpp"
-#include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
 
@@ -42,7 +41,6 @@ class SharedAccessLog {
   std::string line_;
   std::string generated_;  // 16 random digits, then 16 that count
   std::uint64_t ids_ = 0;
-  WallClock wall_;
   Identity identity_;
   std::uint64_t pid_;
   std::atomic<bool> enabled_ = false;

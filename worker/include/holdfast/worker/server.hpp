@@ -43,7 +43,7 @@ struct StopResult {
 
 // Go's net/http ConnState.
 enum class ConnectionState : std::uint8_t { New, Active, Idle, Hijacked, Closed };
-HOLDFAST_API std::string_view to_string(ConnectionState state);
+HOLDFAST_API HOLDFAST_API std::string_view to_string(ConnectionState state);
 
 // Views are valid for the call they are passed to.
 struct ConnectionInfo {
@@ -118,7 +118,8 @@ class HOLDFAST_API Server {
   // worker does.
   void request_stop();
 
-  // Opens Options::access_log anew, after it was renamed. A failure keeps the old file.
+  // Opens Options::access_log anew, after it was renamed. A failure keeps the old file. Not under a
+  // supervisor, which opens logs for its workers.
   std::optional<Failure> reopen_log();
 
   std::uint64_t generation() const;  // 0 before run() and when alone
