@@ -49,7 +49,7 @@ TEST_F(ServerAloneTest, TermFinishesWhatItHasRefusesOthersAndExitsWithZero) {
     start();
     RawClient client(address);
     client.get("/");
-    client.send(get_request("/?duration=1s"));
+    client.send(get_request("/?duration=2s"));
     demo->signal(number);
     EXPECT_TRUE(eventually([&] { return is_refused(address); }));
     const Response last = client.read_response();
