@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kBatch = 64;  // connections a wake-up, so that accepting does not starve requests
 constexpr Millis kRetry{100};
+// A peer that vanished from a stream without timeouts (an event stream, a WebSocket) is found in
+// minutes; the kernel's own two hours are longer than what routers in between remember.
+constexpr int kKeepAliveIdle = 180;  // s
 
 }  // namespace
 
@@ -32,9 +35,11 @@ Acceptors::~Acceptors() {
 }
 
 void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
-  // Inherited by every accepted socket (tcp(7)); it has no meaning, and fails, on a Unix one.
+  // Inherited by every accepted socket (tcp(7)); they have no meaning, and fail, on a Unix one.
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
   auto listener = std::make_unique<Listener>();
   listener->owner = this;
   listener->fd = std::move(fd);
