@@ -20,6 +20,7 @@ struct WebSocketLoad::Engine {
         if (!stopping) result.failures.push_back("cannot connect: " + std::string(error.what()));
         co_return;
       }
+      ++opened;
       error_code failed;
       for (int i = 0; !failed && !stopping; ++i) {
         const std::string message = std::to_string(number) + "/" + std::to_string(life) + "/" +
@@ -49,7 +50,7 @@ struct WebSocketLoad::Engine {
       }
       if (failed == websocket::error::closed) {
         if (socket.close_code() == 1001) {
-          ++result.going_away;
+          ++going_away;
           continue;
         }
         result.failures.push_back("closed with " + std::to_string(socket.close_code()));
@@ -65,7 +66,9 @@ struct WebSocketLoad::Engine {
   bool secure = false;
   tcp::endpoint target;
   std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> opened{0};
   std::atomic<std::uint64_t> echoed{0};
+  std::atomic<std::uint64_t> going_away{0};
   WebSocketResult result;
   std::thread thread;
 };
@@ -85,12 +88,15 @@ WebSocketLoad::~WebSocketLoad() {
   }
 }
 
+std::uint64_t WebSocketLoad::opened() const { return engine_->opened; }
 std::uint64_t WebSocketLoad::echoed() const { return engine_->echoed; }
+std::uint64_t WebSocketLoad::going_away() const { return engine_->going_away; }
 
 WebSocketResult WebSocketLoad::finish() {
   engine_->stopping = true;
   engine_->thread.join();
   engine_->result.echoed = engine_->echoed;
+  engine_->result.going_away = engine_->going_away;
   return engine_->result;
 }
 

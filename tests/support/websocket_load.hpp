@@ -22,7 +22,9 @@ class WebSocketLoad {
   WebSocketLoad(std::string address, int clients, bool tls = false);
   ~WebSocketLoad();
 
+  std::uint64_t opened() const;  // connections, in all
   std::uint64_t echoed() const;
+  std::uint64_t going_away() const;
   // Each client closes its connection in order.
   WebSocketResult finish();
 
