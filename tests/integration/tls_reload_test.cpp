@@ -153,8 +153,6 @@ TEST(TlsStartTest, AListenerThatDoesNotExistIsAnErrorAndNotPlainHttp) {
   EXPECT_EQ(keyless.status, exited(1));
   EXPECT_EQ(keyless.err, "holdfast: cannot set up TLS: it needs both a certificate and a key\n");
 
-  SupervisorRun run({.command = demo_with(certificate)});
-  run.wait_ready();
   SupervisorRun wrong(
       {.flags = {"--give-up", "1"}, .command = demo_with(certificate, {"--tls-listener", "htps"})});
   const Event exit = wrong.wait("worker_exited");

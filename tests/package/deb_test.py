@@ -45,7 +45,8 @@ def outside():
     check(sorted(debs) == sorted(PACKAGES), f"packages: {sorted(debs)}")
     needs = {name: run("dpkg-deb", "--field", deb, "Depends") for name, deb in debs.items()}
     check("libstdc++6" in needs["holdfast"] and "libholdfast" not in needs["holdfast"], f"needs {needs['holdfast']}")
-    check("libstdc++6" in needs["libholdfast-worker0"], f"needs {needs['libholdfast-worker0']}")
+    check("libstdc++6" in needs["libholdfast-worker0"] and "libssl3" in needs["libholdfast-worker0"],
+          f"needs {needs['libholdfast-worker0']}")
     check(f"libholdfast-worker0 (= {version()})" in needs["libholdfast-worker-dev"], "-dev needs its library")
 
     if os.geteuid() != 0:

@@ -1,8 +1,7 @@
-// WebSocket clients over Boost.Beast: one in the hands of a test, and many that send and compare by
-// themselves until they are told to stop. With TLS where they are asked to, certificates unseen.
+// One WebSocket connection in the hands of a test, over Boost.Beast; with TLS where it is asked to,
+// certificates unseen.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,28 +30,6 @@ class WebSocketClient {
  private:
   struct Link;
   std::unique_ptr<Link> link_;
-};
-
-struct WebSocketResult {
-  std::uint64_t echoed = 0;
-  std::uint64_t going_away = 0;       // closed by the server with 1001
-  std::vector<std::string> failures;  // everything else that ended a connection
-};
-
-// `clients` connections that send a message, wait for its echo, and come back when the server sends
-// them away. On a thread of its own.
-class WebSocketLoad {
- public:
-  WebSocketLoad(std::string address, int clients, bool tls = false);
-  ~WebSocketLoad();
-
-  std::uint64_t echoed() const;
-  // Each client closes its connection in order.
-  WebSocketResult finish();
-
- private:
-  struct Engine;
-  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace holdfast::testing

@@ -36,7 +36,8 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
+  say(Hello{
+      kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
@@ -67,11 +68,17 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   use_policy();
   if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);
   std::vector<std::string_view> names;
+  for (const ListenerInfo& listener : welcome.listeners) names.push_back(listener.name);
+  if (const auto checked = check_listener_names(options_, names); !checked) {
+    report(checked.error().message);
+    result_.failure = to_failure(checked.error());
+    exit_code_ = 1;
+    return io_.stop();
+  }
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     const ListenerInfo& listener = welcome.listeners[i];
     addresses_.push_back(listener.address);
     acceptors_.add(std::move(fds[i]), listener_profile(options_, listener.name, listener.address));
-    names.push_back(listener.name);
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));

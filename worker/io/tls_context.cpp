@@ -118,6 +118,8 @@ Result<TlsContext> TlsContext::load(const std::string& certificate, const std::s
   // An idle connection keeps no record buffer; out-buffers move when they grow.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // A record's head and body come with one read(2) instead of two.
+  SSL_CTX_set_read_ahead(context, 1);
   if (SSL_CTX_set_cipher_list(context, kCiphers12) != 1) return plain_error("set up TLS", cause());
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, kSessionSeconds);
