@@ -48,6 +48,7 @@ TEST_F(EventsTest, AStopEndsTheStreamInOrder) {
   const TimePoint begun = Clock::now();
   run.signal(SIGTERM);
   EXPECT_EQ(curl->wait_exit(), exited(0));
+  EXPECT_EQ(run.wait_exit(), exited(0));  // a second TERM would be an order to stop at once
   EXPECT_LT(Clock::now() - begun, scaled(5s));
   EXPECT_TRUE(read_text(out_path()).ends_with("event: bye\nretry: 0\ndata: 1\n\n"));
   expect_clean_stop(run);

@@ -114,7 +114,8 @@ TEST_P(ReloadStreamsTest, NoClientOfAnyKindNotices) {
 
   expect_no_failure(result);
   for (const std::string& failure : echoes.failures) ADD_FAILURE() << "WebSocket " << failure;
-  EXPECT_GE(echoes.going_away, static_cast<std::uint64_t>(4 * reloads) / 2);
+  // A socket has its grace, longer than a reload takes: each of the four was told at least once.
+  EXPECT_GE(echoes.going_away, 4u);
   for (const Repeated* client : {&downloads, &uploads, &streams, &events}) {
     for (const std::string& complaint : client->complaints()) ADD_FAILURE() << complaint;
     EXPECT_GE(client->done(), 1);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <future>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -456,6 +458,24 @@ TEST_F(ServerApiTest, AHijackedStreamIsToldOfTheStopAndAwaited) {  // WL5
   EXPECT_FALSE(result.killed);
   EXPECT_EQ(client.read_until("bye"), "bye");
   EXPECT_EQ(client.wait_end(), End::Closed);
+}
+
+TEST_F(ServerApiTest, TheKernelLooksAfterAPeerThatIsSilentForThreeMinutes) {  // W14
+  Server server(options);
+  std::promise<std::pair<int, int>> set;
+  server.handle(StreamHandler([&](const Request&, ResponseWriter& response, Done done) {
+    const worker::Hijacked stream = response.hijack();
+    int on = 0;
+    int idle = 0;
+    socklen_t size = sizeof on;
+    ::getsockopt(stream.native_handle(), SOL_SOCKET, SO_KEEPALIVE, &on, &size);
+    ::getsockopt(stream.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size);
+    set.set_value({on, idle});
+    done(nullptr);
+  }));
+  RawClient client(serve(server));
+  client.send(get_request("/"));
+  EXPECT_EQ(set.get_future().get(), (std::pair{1, 180}));
 }
 
 TEST_F(ServerApiTest, AHijackedStreamThatStaysIsCutAtStopTimeout) {  // WL6

@@ -96,6 +96,7 @@ TEST_F(WebSocketTest, AtAStopItIsToldToGoAwayToo) {
   for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<WebSocketClient>(address));
   run.signal(SIGTERM);
   for (const auto& client : clients) EXPECT_EQ(client->wait_close(), 1001);
+  EXPECT_EQ(run.wait_exit(), exited(0));  // a second TERM would be an order to stop at once
   expect_clean_stop(run);
   expect_lines(20);
 }

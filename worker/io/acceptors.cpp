@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "shared/io/bind_listener.hpp"
 
 namespace holdfast::worker {
 namespace {
@@ -32,9 +32,7 @@ Acceptors::~Acceptors() {
 }
 
 void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
-  // Inherited by every accepted socket (tcp(7)); it has no meaning, and fails, on a Unix one.
-  const int on = 1;
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  set_connection_options(fd.get());  // where somebody else bound it
   auto listener = std::make_unique<Listener>();
   listener->owner = this;
   listener->fd = std::move(fd);
