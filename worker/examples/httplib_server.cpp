@@ -4,6 +4,7 @@
 #include <httplib.h>
 #include <iostream>
 #include <mutex>
+#include <stdexcept>
 #include <sys/un.h>
 
 #include "holdfast/worker/worker.hpp"
