@@ -6,6 +6,7 @@
 #include <cstring>
 #include <grp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -69,6 +70,8 @@ void set_flag(int fd, int level, int option, int value) {
   ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
+constexpr int kKeepAliveIdle = 180;  // s; below what routers in between remember
+
 Result<UniqueFd> bind_inet(const TcpAddress& tcp, const std::string& name) {
   const SocketAddress address = inet_address(tcp);
   HOLDFAST_ASSIGN(UniqueFd fd, open_socket(address.storage.ss_family, name));
@@ -80,6 +83,7 @@ Result<UniqueFd> bind_inet(const TcpAddress& tcp, const std::string& name) {
   if (::bind(fd.get(), address.get(), address.size) != 0) {
     return errno_error("bind " + name, errno);
   }
+  set_connection_options(fd.get());
   if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen on " + name, errno);
   return fd;
 }
@@ -175,6 +179,12 @@ Result<BoundListener> bind_unix(const UnixAddress& local) {
 }
 
 }  // namespace
+
+void set_connection_options(int listener) {
+  set_flag(listener, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_flag(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_flag(listener, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdle);
+}
 
 Result<BoundListener> bind_listener(const ListenAddress& address) {
   return std::visit(overloaded{[](const TcpAddress& tcp) { return bind_tcp(tcp); },

@@ -27,6 +27,12 @@ struct BoundListener {
 // IPv6.
 Result<BoundListener> bind_listener(const ListenAddress& address);
 
+// What every connection of a TCP listener inherits (tcp(7)), those included that wait in its queue,
+// if it is set before listen(2): small answers leave at once, and a peer that vanished from a
+// stream without timeouts (an event stream, a WebSocket) is found in minutes instead of two hours.
+// On other sockets it does nothing.
+void set_connection_options(int listener);
+
 // Removes `path` if it still is the socket that was bound there; a successor's socket is left
 // alone. Call it before the socket is closed: afterwards a successor can get the same inode.
 Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inode);

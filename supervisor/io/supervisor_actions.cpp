@@ -31,7 +31,7 @@ void Supervisor::renew_ticket_keys() {
   if (!ticket_keys_.wants_another(now)) return;
   auto key = random_ticket_key();
   if (!key) return perform(warning("ticket_key_not_made").with("reason", key.error().message));
-  ticket_keys_.add(std::move(*key), now);
+  ticket_keys_.add(*key, now);
 }
 
 void Supervisor::perform(const ForgetGeneration& action) { plans_.erase(action.generation); }

@@ -1,7 +1,6 @@
+#include <chrono>
 #include <holdfast/version.h>
 #include <holdfast/worker/asio.hpp>
-
-#include <chrono>
 #include <string>
 
 #include <boost/asio/steady_timer.hpp>

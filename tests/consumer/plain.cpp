@@ -1,6 +1,5 @@
 #include <holdfast/version.h>
 #include <holdfast/worker/server.hpp>
-
 #include <string>
 
 #ifdef BOOST_ASIO_DETAIL_CONFIG_HPP

@@ -4,6 +4,7 @@
 #include <httplib.h>
 #include <iostream>
 #include <mutex>
+#include <stdexcept>
 #include <sys/un.h>
 
 #include "holdfast/worker/worker.hpp"
@@ -121,8 +122,9 @@ class DrainingServer : public httplib::Server {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t));
-    ::listen(fd, 1);
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)) != 0 ||
+        ::listen(fd, 1) != 0)
+      throw std::runtime_error("cannot park the server's listener");
     return fd;
   }
 

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "shared/io/bind_listener.hpp"
 
 namespace holdfast::worker {
 namespace {
 
 constexpr int kBatch = 64;  // connections a wake-up, so that accepting does not starve requests
 constexpr Millis kRetry{100};
-// A peer that vanished from a stream without timeouts (an event stream, a WebSocket) is found in
-// minutes; the kernel's own two hours are longer than what routers in between remember.
-constexpr int kKeepAliveIdle = 180;  // s
 
 }  // namespace
 
@@ -35,11 +32,7 @@ Acceptors::~Acceptors() {
 }
 
 void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
-  // Inherited by every accepted socket (tcp(7)); they have no meaning, and fail, on a Unix one.
-  const int on = 1;
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
+  set_connection_options(fd.get());  // where somebody else bound it
   auto listener = std::make_unique<Listener>();
   listener->owner = this;
   listener->fd = std::move(fd);

@@ -16,7 +16,8 @@ WallTime WallClock::at(TimePoint now) {
     read_at_ = now;
     const auto wall =
         std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-    offset_ = wall.time_since_epoch() - since_boot(clock_ != nullptr ? clock_->now() : Clock::now());
+    offset_ =
+        wall.time_since_epoch() - since_boot(clock_ != nullptr ? clock_->now() : Clock::now());
   }
   return WallTime(since_boot(now) + offset_);
 }

@@ -31,7 +31,8 @@ void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy) {
   lifecycle_.supervised = static_cast<bool>(channel);
   if (!channel) return;
   channel_.emplace(std::move(channel));
-  say(Hello{kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
+  say(Hello{
+      kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
   arm();
 }
 
