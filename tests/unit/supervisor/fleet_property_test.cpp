@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/random_lives.hpp"
 #include "tests/unit/supervisor/fleet_world.hpp"
 
 namespace holdfast::supervisor {
@@ -140,7 +141,7 @@ class RandomLife {
   FleetWorld world_;
 };
 
-constexpr std::uint64_t kLives = 100'000;
+constexpr std::uint64_t kLives = kRandomLives;
 
 TEST(FleetLaws, HoldInAHundredThousandRandomLives) {
   for (std::uint64_t seed = 1; seed <= kLives; ++seed) {

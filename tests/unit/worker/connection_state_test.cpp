@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/random_lives.hpp"
+
 namespace holdfast::worker {
 namespace {
 
@@ -159,7 +161,7 @@ TEST(ConnectionStateTest, DrainingIsNeverForgottenAndRequestsNeverFall) {
 
 TEST(ConnectionStateTest, RandomLivesEndClosedAndAreClosedOnce) {
   std::mt19937 random(20261122);
-  for (int life = 0; life < 100'000; ++life) {
+  for (int life = 0; life < kRandomLives; ++life) {
     ConnMachine machine;
     int closes = 0;
     for (int i = 0; i < 20; ++i) {

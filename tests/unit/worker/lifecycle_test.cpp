@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/random_lives.hpp"
+
 namespace holdfast::worker {
 namespace {
 
@@ -171,7 +173,7 @@ WorkerEvent random_event(std::mt19937& random) {
 // Laws over 100,000 random lives: what must never happen, whatever order the world chooses.
 TEST(LifecycleTest, RandomLivesKeepTheLaws) {
   std::mt19937 random(20261122);
-  for (int life = 0; life < 100'000; ++life) {
+  for (int life = 0; life < kRandomLives; ++life) {
     Lifecycle state;
     TimePoint now = kNow;
     bool stopped_listening = false;
