@@ -5,17 +5,12 @@
 #include <optional>
 
 #include "worker/core/ascii.hpp"
+#include "worker/core/trim.hpp"
 
 namespace holdfast::worker {
 namespace {
 
 constexpr std::string_view kUnit = "bytes=";
-
-std::string_view trim(std::string_view text) {
-  const std::size_t from = text.find_first_not_of(" \t");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") + 1 - from);
-}
 
 // 1*DIGIT; a position beyond every size is as good as the largest.
 std::optional<std::uint64_t> number(std::string_view text) {

@@ -2,14 +2,10 @@
 
 #include <algorithm>
 
+#include "worker/core/trim.hpp"
+
 namespace holdfast::worker {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const std::size_t from = text.find_first_not_of(" \t");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") + 1 - from);
-}
 
 bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&

@@ -11,6 +11,7 @@
 
 #include "holdfast/worker/stats.hpp"
 #include "worker/core/ascii.hpp"
+#include "worker/core/hex.hpp"
 #include "worker/io/transport.hpp"
 
 namespace holdfast::worker {

@@ -33,9 +33,6 @@
 
 namespace holdfast::worker {
 
-// 16 hexadecimal digits.
-void write_hex(char* at, std::uint64_t value);
-
 class Sessions {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler

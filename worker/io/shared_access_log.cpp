@@ -7,6 +7,7 @@
 
 #include "worker/core/access_record.hpp"
 #include "worker/core/head_reader.hpp"
+#include "worker/core/hex.hpp"
 
 namespace holdfast::worker {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 constexpr Millis kFlushEvery{1'000};  // a kill -9 loses at most this much
 constexpr Millis kRetryEvery{50};     // while the reader of a pipe is behind
 constexpr ByteTable kRequestIdBytes = alphanumeric_and("._:/=+-");
-
-void write_hex(char* at, std::uint64_t value) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4) at[i] = kHex[value & 15];
-}
 
 Completion completion_of(std::string_view name) {
   for (const Completion each :
