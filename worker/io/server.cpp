@@ -1,9 +1,6 @@
 #include "holdfast/worker/server.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -14,30 +11,10 @@
 #include "shared/io/bind_listener.hpp"
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
+#include "worker/io/channel_variable.hpp"
 #include "worker/io/server_impl.hpp"
 
 namespace holdfast::worker {
-namespace {
-
-constexpr const char* kChannelVariable = "HOLDFAST_CHANNEL_FD";
-
-// Our end of the control channel, or nothing when nobody supervises us. The variable is for this
-// process alone.
-Result<UniqueFd> take_channel() {
-  const char* text = std::getenv(kChannelVariable);
-  if (text == nullptr) return UniqueFd();
-  int fd = -1;
-  const auto [end, failed] = std::from_chars(text, text + std::strlen(text), fd);
-  const bool number = failed == std::errc{} && *end == '\0' && fd >= 0;
-  ::unsetenv(kChannelVariable);
-  if (!number)
-    return plain_error("use the control channel", "HOLDFAST_CHANNEL_FD is not a descriptor");
-  HOLDFAST_TRY(set_cloexec(fd, true));
-  return UniqueFd(fd);
-}
-
-}  // namespace
-
 void Server::Impl::report(std::string_view message) {
   write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
 }
