@@ -81,6 +81,7 @@ void expect_clean_stop(SupervisorRun& run) {
   const auto stopped = run.all("stopped");
   ASSERT_EQ(stopped.size(), 1u) << run.events().dump();
   EXPECT_EQ(stopped[0].number("cut"), 0);
+  EXPECT_EQ(stopped[0].number("killed"), 0) << "a second TERM, or a worker that does not leave";
   // A worker that was told to drain and did leaves with 0; a sanitizer's finding or a late crash
   // would make it another code.
   std::set<std::int64_t> drained;
