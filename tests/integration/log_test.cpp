@@ -211,7 +211,7 @@ TEST(LogTest, HostileBytesInEveryFieldAreOneValidLine) {
   const std::string rejected[] = {"GET / HTTP/1.1\r\nHost: " + evil + "\r\n\r\n",
                                   "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \x1b[2J\r\n\r\n",
                                   "GET / HTTP/1.1\r\nHost: a\r\nReferer: a\nb\r\n\r\n",
-                                  std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30),
+                                  "GET /" + std::string(1, '\0') + " HTTP/1.1\r\nHost: a\r\n\r\n",
                                   evil + " / HTTP/1.1\r\nHost: a\r\n\r\n",
                                   "GET " + evil + " HTTP/1.1\r\nHost: a\r\n\r\n"};
   for (const std::string& bytes : rejected)
