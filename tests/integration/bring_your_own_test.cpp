@@ -155,20 +155,7 @@ TEST_P(BringYourOwnTest, AHeadThatIsHalfThereOutlivesTheGrace) {
 TEST_P(BringYourOwnTest, WhatIsQueuedAtAStopIsAnswered) {
   SupervisorRun run({.command = {GetParam().program}});
   run.wait_ready();
-  const std::string address = run.address();
-  const pid_t worker = run.worker_pid(1);
-  ::kill(worker, SIGSTOP);
-  std::vector<std::unique_ptr<RawClient>> queued;
-  for (int i = 0; i < 20; ++i) {
-    queued.push_back(std::make_unique<RawClient>(address));
-    queued.back()->send(get_request("/"));
-  }
-  run.signal(SIGTERM);
-  run.wait("stopping");
-  ::kill(worker, SIGCONT);
-  for (auto& client : queued) ASSERT_EQ(client->read_response().body, "Hello, world!");
-  EXPECT_EQ(run.wait_exit(), exited(0));
-  EXPECT_EQ(run.leftovers(), "");
+  expect_queue_answered_at_stop(run, 20);
 }
 
 TEST_P(BringYourOwnTest, TheDeadlineCutsWhatIsLeft) {
@@ -186,8 +173,6 @@ TEST_P(BringYourOwnTest, TheDeadlineCutsWhatIsLeft) {
   expect_clean_stop(run);
 }
 
-// epoll reports a listener that this process has closed and another still holds, unless it was
-// taken out of the set first (epoll(7), Q6).
 TEST_P(BringYourOwnTest, ADrainingWorkerSleepsWhileOthersAccept) {
   SupervisorRun run({.flags = {"--stop-timeout", "20s"}, .command = {GetParam().program}});
   run.wait_ready();
@@ -196,22 +181,7 @@ TEST_P(BringYourOwnTest, ADrainingWorkerSleepsWhileOthersAccept) {
   RawClient(run.address()).get("/");  // so it is accepted
   const pid_t old_pid = run.worker_pid(1);
   ASSERT_EQ(run.reload().name(), "reload_done");
-  LoadOptions options;
-  options.target = run.address();
-  options.groups.push_back({.name = "fresh", .mode = Mode::New, .connections = 4});
-  LoadClient load(options);
-  load.start();
-  ASSERT_TRUE(load.wait_for_requests(200));
-  const pid_t new_pid = run.worker_pid(2);
-  const auto old_before = cpu_time(old_pid);
-  const auto new_before = cpu_time(new_pid);
-  ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 2000));
-  ASSERT_TRUE(is_alive(old_pid)) << "it drained too soon for this test to see anything";
-  const auto old_spent = cpu_time(old_pid) - old_before;
-  const auto new_spent = cpu_time(new_pid) - new_before;
-  EXPECT_LT(old_spent, new_spent / 20)
-      << "draining " << old_spent.count() << " ns, accepting " << new_spent.count() << " ns";
-  expect_no_failure(load.finish());
+  expect_sleeps_while_others_accept(run, old_pid);
   slow.send("half");
   EXPECT_EQ(slow.read_response().body, "halfhalf");
   expect_clean_stop(run);

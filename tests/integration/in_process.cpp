@@ -1,5 +1,7 @@
 #include "tests/integration/in_process.hpp"
 
+#include <gtest/gtest.h>
+
 #include "shared/io/bind_listener.hpp"
 
 namespace holdfast::testing {
@@ -82,5 +84,11 @@ std::function<void()> HeldHandler::take() {
 }
 
 int listen_anywhere() { return bind_listener(TcpAddress{"127.0.0.1", 0}).value().fd.release(); }
+
+std::string serve_anywhere(worker::Server& server) {
+  const auto failure = server.listen_and_serve("127.0.0.1:0");
+  EXPECT_FALSE(failure) << failure->message;
+  return server.addresses().at(0);
+}
 
 }  // namespace holdfast::testing

@@ -64,6 +64,9 @@ class HeldHandler {
   std::function<void()> end_;
 };
 
+// Serves on a free port of 127.0.0.1 and returns the address.
+std::string serve_anywhere(worker::Server& server);
+
 // A listening socket on a free port of 127.0.0.1, for serve(); the caller owns it.
 int listen_anywhere();
 

@@ -107,8 +107,6 @@ TEST(ReloadTest, AHupBeforeTheFirstReadyIsKept) {
   expect_clean_stop(run);
 }
 
-// A draining worker closed its copy of the listener, whose description others still hold: epoll
-// reports it for ever unless it was removed first (epoll(7), Q6).
 TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
   SupervisorRun run;
   run.wait_ready();
@@ -116,25 +114,7 @@ TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
   const pid_t old_pid = slow.get("/").pid();
   slow.send(get_request("/?duration=4s"));
   ASSERT_EQ(run.reload().name(), "reload_done");
-
-  LoadOptions options;
-  options.target = run.address();
-  options.groups.push_back({.name = "fresh", .mode = Mode::New, .connections = 4});
-  LoadClient load(options);
-  load.start();
-  ASSERT_TRUE(load.wait_for_requests(100));
-  const pid_t new_pid = run.worker_pid(2);
-  const auto old_before = cpu_time(old_pid);
-  const auto new_before = cpu_time(new_pid);
-  ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 2000));
-  ASSERT_TRUE(is_alive(old_pid)) << "it drained too soon for this test to see anything";
-  const auto old_spent = cpu_time(old_pid) - old_before;
-  const auto new_spent = cpu_time(new_pid) - new_before;
-  EXPECT_LT(old_spent, new_spent / 20)
-      << "draining " << old_spent.count() << " ns, accepting " << new_spent.count() << " ns";
-  std::printf("draining worker: %ld us of CPU, accepting: %ld us\n", old_spent.count() / 1000,
-              new_spent.count() / 1000);
-  expect_no_failure(load.finish());
+  expect_sleeps_while_others_accept(run, old_pid);
   EXPECT_EQ(slow.read_response().pid(), old_pid);
   expect_clean_stop(run);
 }

@@ -1,7 +1,14 @@
 #include "tests/integration/scenario.hpp"
 
 #include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
 #include <set>
+#include <vector>
+
+#include "tests/support/process_facts.hpp"
+#include "tests/support/raw_client.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -75,13 +82,13 @@ void expect_all_logged(const AccessLog& log, const LoadResult& result) {
   EXPECT_EQ(log.size(), begun);
 }
 
-void expect_clean_stop(SupervisorRun& run) {
+void expect_clean_stop(SupervisorRun& run, int deaf) {
   EXPECT_EQ(run.stop(), exited(0)) << run.events().dump();
   EXPECT_EQ(run.leftovers(), "") << run.events().dump();
   const auto stopped = run.all("stopped");
   ASSERT_EQ(stopped.size(), 1u) << run.events().dump();
   EXPECT_EQ(stopped[0].number("cut"), 0);
-  EXPECT_EQ(stopped[0].number("killed"), 0) << "a second TERM, or a worker that does not leave";
+  EXPECT_EQ(stopped[0].number("killed"), deaf) << "a second TERM, or a worker that does not leave";
   // A worker that was told to drain and did leaves with 0; a sanitizer's finding or a late crash
   // would make it another code.
   std::set<std::int64_t> drained;
@@ -90,6 +97,44 @@ void expect_clean_stop(SupervisorRun& run) {
     if (e.text("phase") != "draining" || !drained.contains(e.number("pid"))) continue;
     EXPECT_EQ(e.fields.value("exit_code", -1), 0) << e.fields;
   }
+}
+
+void expect_queue_answered_at_stop(SupervisorRun& run, int clients) {
+  const std::string address = run.address();
+  const pid_t worker = run.worker_pid(1);
+  ::kill(worker, SIGSTOP);
+  std::vector<std::unique_ptr<RawClient>> queued;
+  for (int i = 0; i < clients; ++i) {
+    queued.push_back(std::make_unique<RawClient>(address));
+    queued.back()->send(get_request("/"));
+  }
+  run.signal(SIGTERM);
+  run.wait("stopping");
+  ::kill(worker, SIGCONT);
+  for (auto& client : queued) ASSERT_EQ(client->read_response().body, "Hello, world!");
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
+}
+
+void expect_sleeps_while_others_accept(SupervisorRun& run, pid_t old_pid) {
+  LoadOptions options;
+  options.target = run.address();
+  options.groups.push_back({.name = "fresh", .mode = Mode::New, .connections = 4});
+  LoadClient load(options);
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(200));
+  const pid_t new_pid = run.worker_pid(2);
+  const auto old_before = cpu_time(old_pid);
+  const auto new_before = cpu_time(new_pid);
+  ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 2000));
+  ASSERT_TRUE(is_alive(old_pid)) << "it drained too soon for this test to see anything";
+  const auto old_spent = cpu_time(old_pid) - old_before;
+  const auto new_spent = cpu_time(new_pid) - new_before;
+  EXPECT_LT(old_spent, new_spent / 20)
+      << "draining " << old_spent.count() << " ns, accepting " << new_spent.count() << " ns";
+  std::printf("draining worker: %ld us of CPU, accepting: %ld us\n", old_spent.count() / 1000,
+              new_spent.count() / 1000);
+  expect_no_failure(load.finish());
 }
 
 }  // namespace holdfast::testing

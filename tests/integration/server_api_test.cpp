@@ -48,18 +48,11 @@ class ServerApiTest : public ::testing::Test {
   RecordedStats stats;
   RecordedStates states;
   Options options{.access_log = "off", .stats = &stats};
-
-  // Serves on a free port and returns the address.
-  static std::string serve(Server& server) {
-    const auto failure = server.listen_and_serve(kAnywhere);
-    EXPECT_FALSE(failure) << failure->message;
-    return server.addresses().at(0);
-  }
 };
 
 TEST_F(ServerApiTest, StopsAtOnceWithoutARequestAndCountsServeAndStop) {  // HD1
   Server server(options);
-  serve(server);
+  serve_anywhere(server);
   const StopResult result = server.stop();
   EXPECT_FALSE(result.failure);
   EXPECT_FALSE(result.killed);
@@ -72,7 +65,7 @@ TEST_F(ServerApiTest, StopsAtOnceWithoutARequestAndCountsServeAndStop) {  // HD1
 TEST_F(ServerApiTest, AnIdleConnectionDoesNotHoldAStopUp) {  // HD2
   Server server(options);
   server.handle(say_hello);
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello");
   const auto began = Clock::now();
   const StopResult result = server.stop();
@@ -88,7 +81,7 @@ TEST_F(ServerApiTest, AResponseThatIsBeingSentAtAStopArrivesWhole) {  // HD3, HD
   Server server(options);
   HeldHandler held(kLarge);
   server.handle(held.handler());
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   client.send(get_request("/"));
   ASSERT_TRUE(held.wait_held());
   auto stopped = std::async(std::launch::async, [&] { return server.stop(); });
@@ -106,7 +99,7 @@ TEST_F(ServerApiTest, ANewConnectionIsRefusedWhileAStopWaitsForARequest) {  // H
   Server server(options);
   HeldHandler held(kLarge);
   server.handle(held.handler());
-  const std::string address = serve(server);
+  const std::string address = serve_anywhere(server);
   RawClient client(address);
   client.send(get_request("/"));
   ASSERT_TRUE(held.wait_held());
@@ -155,7 +148,7 @@ TEST_F(ServerApiTest, AnErrorOfAcceptIsTheWaitsResultAndNotTheStops) {  // HD6
 TEST_F(ServerApiTest, StoppingTwiceGivesTheSameResult) {  // HD11
   Server server(options);
   server.handle(say_hello);
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello");
   auto other = std::async(std::launch::async, [&] { return server.stop(); });
   const StopResult first = server.stop();
@@ -181,7 +174,7 @@ TEST_F(ServerApiTest, TheConnectionHookSeesEveryState) {  // HD12
     return request.path() == "/hijack" ? hijack : plain;
   });
   server.on_connection_state(states.hook());
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello");
   client.send(get_request("/hijack"));
   EXPECT_EQ(client.read_until("raw"), "raw");
@@ -199,7 +192,7 @@ TEST_F(ServerApiTest, AHookThatThrowsHarmsNobody) {
   server.on_connection_state([](const worker::ConnectionInfo&, ConnectionState, ConnectionState) {
     throw std::runtime_error("hook");
   });
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello");
   EXPECT_EQ(client.get("/").body, "hello");
   EXPECT_FALSE(server.stop().failure);
@@ -252,7 +245,7 @@ TEST_F(ServerApiTest, AResponseOverTlsThatIsBeingSentAtAStopArrivesWhole) {  // 
   Server server(options);
   HeldHandler held(kLarge);
   server.handle(held.handler());
-  const std::string address = serve(server);
+  const std::string address = serve_anywhere(server);
   auto fetched = std::async(std::launch::async, [&] {
     return run_command({"curl", "-sS", "--cacert", certificate.certificate,
                         "https://localhost" + address.substr(address.rfind(':'))});
@@ -298,7 +291,7 @@ TEST_F(ServerApiTest, HandlersSeeRequestIdsAndEachRequestHasItsLine) {  // WL1, 
     if (request.path() == "/hello") return hello;
     return request.path() == "/shutdown" ? shutdown : missing;
   });
-  const std::string address = serve(server);
+  const std::string address = serve_anywhere(server);
   RawClient client(address);
   EXPECT_EQ(client.get("/hello", "X-Request-ID: id-1\r\n").body, "hello");
   EXPECT_EQ(client.get("/notfound").status, 404);
@@ -335,7 +328,7 @@ TEST_F(ServerApiTest, TheRequestIdsHeaderMayHaveAnotherNameAndBeSaidInResponses)
   server.handle(PlainHandler([](const Request& request, ResponseWriter& response) {
     response.write(request.request_id());
   }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   const Response given = client.get("/given", "X-Request-ID: no\r\nX-Trace: yes\r\n");
   EXPECT_EQ(given.body, "yes");
   EXPECT_EQ(given.header("x-trace"), "yes");
@@ -368,7 +361,7 @@ TEST_F(ServerApiTest, EveryRequestHasOneLineHoweverItEnded) {
     return request.path() == "/cut" ? holding : plain;
   });
   server.on_connection_state(states.hook());
-  const std::string address = serve(server);
+  const std::string address = serve_anywhere(server);
   RawClient(address).get("/fine");
   RawClient(address).get("/teapot");
   RawClient(address).get("/thrown");
@@ -417,7 +410,7 @@ TEST_F(ServerApiTest, EveryRequestHasOneLineHoweverItEnded) {
 TEST_F(ServerApiTest, AStopWithAnIdleClientThatStaysEndsSoon) {  // WL2
   Server server(options);
   server.handle(PlainHandler([](const Request&, ResponseWriter& r) { r.write("hello2"); }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello2");
   const auto began = Clock::now();
   EXPECT_FALSE(server.stop().failure);
@@ -429,7 +422,7 @@ TEST_F(ServerApiTest, AHandlerThatOutlivesStopTimeoutIsCutAndReported) {  // WL3
   Server server(options);
   HeldHandler held(10);
   server.handle(held.handler());
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   client.send(get_request("/"));
   ASSERT_TRUE(held.wait_held());
   const StopResult result = server.stop();
@@ -451,7 +444,7 @@ TEST_F(ServerApiTest, AHijackedStreamIsToldOfTheStopAndAwaited) {  // WL5
     stream->on_drain([stream] { stream->write("bye", [stream](bool) { stream->close(); }); });
     done(nullptr);
   }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   client.send(get_request("/"));
   EXPECT_EQ(client.read_until("hello"), "hello");
   const StopResult result = server.stop();
@@ -473,7 +466,7 @@ TEST_F(ServerApiTest, TheKernelLooksAfterAPeerThatIsSilentForThreeMinutes) {  //
     set.set_value({on, idle});
     done(nullptr);
   }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   client.send(get_request("/"));
   EXPECT_EQ(set.get_future().get(), (std::pair{1, 180}));
 }
@@ -487,7 +480,7 @@ TEST_F(ServerApiTest, AHijackedStreamThatStaysIsCutAtStopTimeout) {  // WL6
     kept->write("hello", [](bool) {});
     done(nullptr);
   }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   client.send(get_request("/"));
   EXPECT_EQ(client.read_until("hello"), "hello");
   const StopResult result = server.stop();
@@ -523,7 +516,7 @@ TEST_F(ServerApiTest, ManyServersLiveInOneProcess) {
     servers.push_back(std::make_unique<Server>(options));
     servers.back()->handle(PlainHandler(
         [i](const Request&, ResponseWriter& response) { response.write(std::to_string(i)); }));
-    serve(*servers.back());
+    serve_anywhere(*servers.back());
   }
   EXPECT_FALSE(servers[3]->stop().failure);
   for (int i = 0; i < 8; ++i) {
@@ -549,7 +542,7 @@ TEST_F(ServerApiTest, ServingTouchesNoSignalOfTheProcess) {
   const auto before = actions();
   Server server(options);
   server.handle(say_hello);
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").body, "hello");
   EXPECT_EQ(actions(), before);
   EXPECT_FALSE(server.stop().failure);
@@ -563,7 +556,7 @@ TEST_F(ServerApiTest, ALogReaderThatLeavesKillsNobody) {
   ASSERT_EQ(::signal(SIGPIPE, SIG_DFL), SIG_DFL);
   Server server(options);
   server.handle(say_hello);
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   ::close(ends[0]);
   ::close(ends[1]);
   EXPECT_EQ(client.get("/").body, "hello");
@@ -575,7 +568,7 @@ TEST_F(ServerApiTest, AStopInAHandlerBeginsAndSaysThatItCannotWait) {
   std::optional<worker::Failure> failure;
   server.handle(
       PlainHandler([&](const Request&, ResponseWriter&) { failure = server.stop().failure; }));
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/").status, 200);
   EXPECT_FALSE(server.wait());
   EXPECT_FALSE(server.stop().failure);
@@ -612,7 +605,7 @@ TEST_F(ServerApiTest, TheDestructorCutsWhatIsLeft) {
   HeldHandler held(10);
   auto server = std::make_unique<Server>(options);
   server->handle(held.handler());
-  RawClient client(serve(*server));
+  RawClient client(serve_anywhere(*server));
   client.send(get_request("/"));
   ASSERT_TRUE(held.wait_held());
   const auto began = Clock::now();
@@ -633,7 +626,7 @@ TEST_F(ServerApiTest, ALateDoneOfAHandlerThatThrewEndsNoOtherRequest) {
   server.select([&](const Request& request) -> const worker::Handler& {
     return request.path() == "/throw" ? throwing : holding;
   });
-  RawClient client(serve(server));
+  RawClient client(serve_anywhere(server));
   EXPECT_EQ(client.get("/throw").status, 500);
   client.send(get_request("/hold"));
   ASSERT_TRUE(held.wait_held());

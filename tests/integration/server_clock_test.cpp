@@ -47,9 +47,17 @@ class ServerClockTest : public ::testing::Test {
   // Serves on a free port and returns the address.
   std::string serve(Server& server) {
     server.on_connection_state(states.hook());
-    const auto failure = server.listen_and_serve("127.0.0.1:0");
-    EXPECT_FALSE(failure) << failure->message;
-    return server.addresses().at(0);
+    return serve_anywhere(server);
+  }
+  // A request of which `bytes` have come gets a 408 when `timeout` has passed, and not before.
+  void expect_408(Server& server, const std::string& bytes, Millis timeout) {
+    RawClient client(serve(server));
+    client.send(bytes);
+    ASSERT_TRUE(states.wait(ConnectionState::Active));
+    clock.advance(timeout - 1ms);
+    EXPECT_TRUE(open(client));
+    clock.advance(1ms);
+    EXPECT_EQ(client.read_response().status, 408);
   }
   static void say_hello(Server& server) {
     server.handle(PlainHandler([](const Request&, ResponseWriter& r) { r.write("hello"); }));
@@ -75,25 +83,13 @@ TEST_F(ServerClockTest, AConnectionThatSendsNothingIsClosedAtHeaderTimeout) {
 
 TEST_F(ServerClockTest, AHeadThatTricklesGets408AtHeaderTimeout) {
   Server server(options);
-  RawClient client(serve(server));
-  client.send("GET / HTTP/1.1\r\nHost: ");
-  ASSERT_TRUE(states.wait(ConnectionState::Active));
-  clock.advance(10s - 1ms);
-  EXPECT_TRUE(open(client));
-  clock.advance(1ms);
-  EXPECT_EQ(client.read_response().status, 408);
+  expect_408(server, "GET / HTTP/1.1\r\nHost: ", 10s);
 }
 
 TEST_F(ServerClockTest, ABodyThatStallsGets408AtBodyTimeout) {
   Server server(options);
   say_hello(server);
-  RawClient client(serve(server));
-  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
-  ASSERT_TRUE(states.wait(ConnectionState::Active));
-  clock.advance(60s - 1ms);
-  EXPECT_TRUE(open(client));
-  clock.advance(1ms);
-  EXPECT_EQ(client.read_response().status, 408);
+  expect_408(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345", 60s);
 }
 
 TEST_F(ServerClockTest, AClientThatDoesNotReadIsCutAtBodyTimeout) {

@@ -99,20 +99,7 @@ TEST(StopTest, AConnectionThatHasSentNothingIsStillOwedItsAnswer) {
 TEST(StopTest, WhatIsQueuedIsAcceptedAndAnswered) {
   SupervisorRun run;
   run.wait_ready();
-  const std::string address = run.address();
-  const pid_t worker = run.worker_pid(1);
-  ::kill(worker, SIGSTOP);
-  std::vector<std::unique_ptr<RawClient>> queued;
-  for (int i = 0; i < 50; ++i) {
-    queued.push_back(std::make_unique<RawClient>(address));
-    queued.back()->send(get_request("/"));
-  }
-  run.signal(SIGTERM);
-  run.wait("stopping");
-  ::kill(worker, SIGCONT);
-  for (auto& client : queued) ASSERT_EQ(client->read_response().body, "Hello, world!");
-  EXPECT_EQ(run.wait_exit(), exited(0));
-  EXPECT_EQ(run.leftovers(), "");
+  expect_queue_answered_at_stop(run, 50);
 }
 
 TEST(StopTest, IdleClientsDoNotHoldUpAStop) {
