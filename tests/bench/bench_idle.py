@@ -1,7 +1,5 @@
 """User memory of idle keep-alive connections, and what the supervisor costs when nothing happens."""
 
-import time
-
 import measure
 import report
 from servers import Holdfast, Nginx
@@ -40,7 +38,8 @@ def supervisor_at_rest(context, seconds=5):
     with Holdfast(context.bin_dir) as server:
         pid = server.main_pid
         before = measure.status_field(pid, "voluntary_ctxt_switches"), measure.cpu_ns([pid])
-        time.sleep(seconds)
+        if not server.stays_silent(seconds):
+            raise RuntimeError(f"holdfast is not at rest: {server.events[-1]}")
         after = measure.status_field(pid, "voluntary_ctxt_switches"), measure.cpu_ns([pid])
         return {"rss_mib": measure.status_field(pid, "VmRSS") / 1024,
                 "wakeups_per_s": (after[0] - before[0]) / seconds,

@@ -7,7 +7,7 @@ import time
 
 import measure
 import report
-from servers import Holdfast, Nginx, wait_until
+from servers import Holdfast, Nginx
 
 SERVER_CPU, CLIENT_CPU = 0, 1
 CLIENTS = "name=think,connections=500,think=0-50ms"
@@ -41,7 +41,7 @@ def settle(server, reloads):
     """Until the reload is over as the server sees it, so that the next one is measured alone."""
     if isinstance(server, Holdfast):
         server.wait_event("reload_done", reloads)
-    wait_until(lambda: len(server.serving()) == server.workers, "old workers to leave")
+    server.wait_reloads(reloads)
 
 
 def probe(context, server):
@@ -55,7 +55,6 @@ def measure_idle(context, n):
     result = {}
     for name, variant in idle_variants(context):
         with variant as server:
-            wait_until(lambda: len(server.serving()) == server.workers, "workers")
             probes = []
             for i in range(n):
                 probes.append(probe(context, server))

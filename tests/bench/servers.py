@@ -4,6 +4,7 @@ temporary folder, and whatever happens nothing of it is left behind."""
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -16,17 +17,6 @@ from pathlib import Path
 
 BODY = "Hello, world!"
 PATIENCE = 30
-
-
-def wait_until(condition, what, patience=PATIENCE):
-    """Polls: used only for foreign programs, which announce nothing."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.002)
-    raise RuntimeError(f"gave up waiting for {what}")
 
 
 def is_alive(pid):
@@ -49,12 +39,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def answers(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def _more_descriptors():
@@ -137,14 +121,64 @@ class Server:
         return len(text) / max(text.count(b"\n"), 1)
 
 
-class Holdfast(Server):
+class Talking(Server):
+    """A server that says on stderr what becomes of its workers, so that nothing is waited for by sleeping."""
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        self.events = []
+        self.seen = threading.Condition()
+
+    def spawn(self, argv, **pipes):
+        super().spawn(argv, stderr=subprocess.PIPE, **pipes)
+        threading.Thread(target=self._read_events, daemon=True).start()
+
+    def _read_events(self):
+        for line in self.process.stderr:
+            self._add({**self.parse(line.decode(errors="replace").strip()), "seen_at": time.monotonic()})
+        self._add({"event": "eof"})
+
+    def _add(self, event):
+        with self.seen:
+            self.events.append(event)
+            self.seen.notify_all()
+
+    def named(self, name):
+        return [e for e in self.events if e.get("event") == name]
+
+    def wait_for(self, condition, what, patience=PATIENCE):
+        with self.seen:
+            self.seen.wait_for(lambda: condition() or self.named("eof"), patience)
+            if not condition():
+                tail = "\n  ".join(json.dumps(e) for e in self.events[-8:])
+                raise RuntimeError(f"{self.name}: waited for {what} in vain; last:\n  {tail}")
+
+    def wait_event(self, name, count=1, patience=PATIENCE):
+        self.wait_for(lambda: len(self.named(name)) >= count, f"event {name} number {count}", patience)
+        return self.named(name)[count - 1] if count else None
+
+    def wait_reloads(self, count):
+        """Until `count` generations have come and gone since the first."""
+        self.wait_event("worker_ready", self.workers * (count + 1))
+        self.wait_event("worker_exited", self.workers * count)
+
+    def stays_silent(self, seconds):
+        """Whether it says nothing for that long."""
+        with self.seen:
+            count = len(self.events)
+            return not self.seen.wait_for(lambda: len(self.events) > count, seconds)
+
+    def serving(self):
+        gone = {e.get("pid") for e in self.named("worker_exited")}
+        return [e["pid"] for e in self.named("worker_ready") if e["pid"] not in gone]
+
+
+class Holdfast(Talking):
     name = "holdfast"
 
     def __init__(self, bin_dir, options=(), **keywords):
         super().__init__(**keywords)
         self.bin_dir, self.options = bin_dir, options
-        self.events = []
-        self.seen = threading.Condition()
 
     def start(self):
         # A name of its own: benchmarks run beside whatever else runs on the machine.
@@ -152,49 +186,23 @@ class Holdfast(Server):
         self.spawn([self.bin_dir / "holdfast", "run", "--name", self.dir.name, "--listen", "127.0.0.1:0",
                     "--workers", self.workers, "--access-log", self.log_file if self.log else "off",
                     *self.options, "--", self.bin_dir / "holdfast-demo", *tls],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        threading.Thread(target=self._read_events, daemon=True).start()
+                   stdout=subprocess.DEVNULL)
         self.target = self.wait_event("started")["listeners"][0]["address"]
-        for count in range(1, self.workers + 1):
-            self.wait_event("worker_ready", count)
-        wait_until(lambda: answers(int(self.target.rpartition(":")[2])), "holdfast")
+        self.wait_event("worker_ready", self.workers)
 
     @staticmethod
     def supports(bin_dir, flag):
         text = subprocess.run([bin_dir / "holdfast", "run", "--help"], capture_output=True, text=True).stdout
         return f" {flag} " in text
 
-    def _read_events(self):
-        for line in self.process.stderr:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = {"event": "?", "text": line.decode(errors="replace").strip()}
-            event["seen_at"] = time.monotonic()
-            with self.seen:
-                self.events.append(event)
-                self.seen.notify_all()
-        with self.seen:
-            self.events.append({"event": "eof"})
-            self.seen.notify_all()
-
-    def named(self, name):
-        return [e for e in self.events if e.get("event") == name]
-
-    def wait_event(self, name, count=1, patience=PATIENCE):
-        with self.seen:
-            self.seen.wait_for(lambda: len(self.named(name)) >= count or self.named("eof"), patience)
-            if len(self.named(name)) < count:
-                tail = "\n  ".join(json.dumps(e) for e in self.events[-8:])
-                raise RuntimeError(f"holdfast: no event {name} number {count}; last:\n  {tail}")
-            return self.named(name)[count - 1]
-
-    def serving(self):
-        gone = {e.get("pid") for e in self.named("worker_exited")}
-        return [e["pid"] for e in self.named("worker_ready") if e["pid"] not in gone]
+    def parse(self, line):
+        try:
+            return json.loads(line)
+        except ValueError:
+            return {"event": "?", "text": line}
 
 
-class Nginx(Server):
+class Nginx(Talking):
     name = "nginx"
     generation_header = "X-Gen"
 
@@ -211,7 +219,7 @@ class Nginx(Server):
         """"conn_id":"$connection","conn_requests":$connection_requests,"pid":$pid,"""
         """"completion":"$request_completion"}"""
     )
-    CONFIG = """daemon off; worker_processes {workers}; user root; pid {dir}/pid; error_log {dir}/error.log warn;
+    CONFIG = """daemon off; worker_processes {workers}; user root; pid {dir}/pid; error_log stderr notice;
 events {{ worker_connections 18000; }}
 http {{
   log_format all escape=json '{format}';
@@ -235,11 +243,16 @@ http {{
         config = self.dir / "nginx.conf"
         config.write_text(self.CONFIG.format(workers=self.workers, dir=self.dir, format=self.FORMAT, log=log,
                                              port=port, body=BODY, tls=tls))
-        self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", self.dir / "error.log"])
-        wait_until(lambda: self.process.poll() is not None
-                   or (answers(port) and len(self.serving()) == self.workers), "nginx")
-        if self.process.poll() is not None:
-            raise RuntimeError("nginx did not start")
+        self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", "stderr"])
+        self.wait_event("worker_ready", self.workers)
+
+    def parse(self, line):
+        """The master's notices; it listens before it starts a worker."""
+        for event, pattern in (("worker_ready", r"start worker process (\d+)"),
+                               ("worker_exited", r"worker process (\d+) exited")):
+            if found := re.search(pattern, line):
+                return {"event": event, "pid": int(found[1])}
+        return {"event": "?", "text": line}
 
 
 class Bare(Server):
