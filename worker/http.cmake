@@ -4,6 +4,7 @@ add_library(holdfast_http STATIC
   core/access_record.cpp
   core/byte_range.cpp
   core/chunk.cpp
+  core/default_headers.cpp
   core/forwarded.cpp
   core/handshake_record.cpp
   core/head_reader.cpp

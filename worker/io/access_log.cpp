@@ -5,22 +5,20 @@
 #include <utility>
 
 namespace holdfast::worker {
-namespace {
 
-constexpr Millis kFlushEvery{1'000};  // a kill -9 loses at most this much
-constexpr Millis kRetryEvery{50};     // while the reader of a pipe is behind
-
-}  // namespace
+void point_at(std::unique_ptr<LineSink>& sink, UniqueFd target) {
+  if (!target) {
+    sink.reset();
+  } else if (sink) {
+    sink->reopen(std::move(target));
+  } else {
+    sink = std::make_unique<LineSink>(std::move(target));
+  }
+}
 
 void AccessLog::open(UniqueFd target) {
   if (poller_ != nullptr) return;  // closing: what is left goes where it was meant to
-  if (!target) {
-    sink_.reset();
-  } else if (sink_) {
-    sink_->reopen(std::move(target));
-  } else {
-    sink_ = std::make_unique<LineSink>(std::move(target));
-  }
+  point_at(sink_, std::move(target));
 }
 
 void AccessLog::write(const AccessRecord& record) {
@@ -43,7 +41,7 @@ void AccessLog::write_line() {
 }
 
 void AccessLog::arm() {
-  flush_timer_.start_after(sink_->last_error() == 0 ? kFlushEvery : kRetryEvery);
+  flush_timer_.start_after(sink_->last_error() == 0 ? kFlushLogEvery : kRetryLogEvery);
 }
 
 void AccessLog::flush() {

@@ -24,6 +24,12 @@ struct Identity {
   std::uint64_t worker = 0;
 };
 
+inline constexpr Millis kFlushLogEvery{1'000};  // a kill -9 loses at most this much
+inline constexpr Millis kRetryLogEvery{50};     // while the reader of a pipe is behind
+
+// An empty descriptor turns the log off; lines not written yet go to the new target.
+void point_at(std::unique_ptr<LineSink>& sink, UniqueFd target);
+
 class AccessLog final : Pollable {
  public:
   AccessLog(boost::asio::io_context& io, LoopClock& clock)

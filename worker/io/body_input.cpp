@@ -26,8 +26,7 @@ void Sessions::read_body(Exchange& exchange, std::span<char> into, Request::Body
 }
 
 void Sessions::wait_for_body(Connection& connection) {
-  wheel_.schedule(connection, connection.exchange->pace.wait(now()));
-  arm_wheel();
+  deadlines_.schedule(connection, connection.exchange->pace.wait(now()));
 }
 
 void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
@@ -66,7 +65,7 @@ void Sessions::deliver_body(Connection& connection, std::string_view fresh) {
     wait_for_body(connection);
     return set_interest(connection);
   }
-  wheel_.cancel(connection);
+  deadlines_.cancel(connection);
   std::exchange(exchange.body_callback, nullptr)(filled);
 }
 

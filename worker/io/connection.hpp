@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <sys/epoll.h>
 
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/connection_state.hpp"
@@ -17,6 +18,9 @@
 #include "worker/io/tls_stream.hpp"
 
 namespace holdfast::worker {
+
+// What a connection is watched for while its client is to speak. Edge-triggered: ADR 0003.
+inline constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 class Exchange;
 class Sessions;

@@ -116,14 +116,15 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
   }
   if (const std::string_view field = sessions_.request_id_field(); !field.empty())
     header_views_.push_back({field, sessions_.request_id(*this)});
-  append_response_head(
-      out, {.status = status,
-            .date = sessions_.default_date() ? std::string_view{} : sessions_.http_date(*this),
-            .lines = sessions_.default_lines(),
-            .fields = header_views_,
-            .framing = how,
-            .content_length = length,
-            .connection = connection_field});
+  const DefaultHeaders& always = sessions_.default_headers();
+  append_response_head(out,
+                       {.status = status,
+                        .date = always.has_date() ? std::string_view{} : sessions_.http_date(*this),
+                        .lines = always.lines(),
+                        .fields = header_views_,
+                        .framing = how,
+                        .content_length = length,
+                        .connection = connection_field});
 }
 
 void Exchange::start_stream() {

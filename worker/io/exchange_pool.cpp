@@ -1,12 +1,6 @@
-// Which exchange serves which connection, and what becomes of it when the client leaves first.
-#include <stdexcept>
-
-#include <boost/asio/post.hpp>
-
-#include "worker/io/sessions.hpp"
+#include "worker/io/exchange_pool.hpp"
 
 namespace holdfast::worker {
-
 namespace {
 
 constexpr std::size_t kPooledExchanges = 64;
@@ -14,107 +8,36 @@ constexpr std::size_t kKeptInput = 64 * 1024;
 
 }  // namespace
 
-Exchange& Sessions::begin_exchange(Connection& connection) {
-  if (connection.exchange == nullptr) {
-    if (idle_exchanges_.empty()) add_exchange();
-    connection.exchange = idle_exchanges_.back();
-    idle_exchanges_.pop_back();
-    connection.exchange->connection = &connection;
-  }
-  Exchange& exchange = *connection.exchange;
-  exchange.started = now();
-  feed(connection, ConnEvent::BytesArrived);
+Exchange& ExchangePool::take() {
+  if (idle_.empty()) add();
+  Exchange& exchange = *idle_.back();
+  idle_.pop_back();
   return exchange;
 }
 
-void Sessions::add_exchange() {
+void ExchangePool::add() {
   if (free_places_.empty()) {
-    free_places_.push_back(static_cast<std::uint32_t>(exchanges_.size()));
-    exchanges_.emplace_back();
+    free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
+    places_.emplace_back();
   }
-  auto exchange = std::make_unique<Exchange>(*this);
+  auto exchange = std::make_unique<Exchange>(sessions_);
   exchange->place = free_places_.back();
   free_places_.pop_back();
-  idle_exchanges_.push_back(exchange.get());
-  exchanges_[exchange->place] = std::move(exchange);
+  idle_.push_back(exchange.get());
+  places_[exchange->place] = std::move(exchange);
 }
 
-// The connection is going; its request, if one is in flight, gets its line now.
-void Sessions::detach_exchange(Connection& connection) {
-  Exchange& exchange = *connection.exchange;
-  if (!exchange.logged && !shutting_down_) {
-    if (exchange.completion == Completion::Ok) exchange.completion = Completion::ClientAborted;
-    if (!exchange.head_sent && !exchange.hijacked)
-      exchange.status = exchange.completion == Completion::Cut ? 503 : 499;
-    log(exchange, connection, now());
-  }
-  connection.exchange = nullptr;
-  exchange.connection = nullptr;
-  if (exchange.hijacked) exchange.hijacked->exchange = nullptr;
-  // A handler that is done may still be inside its call; who called it releases the exchange.
-  if (exchange.handler_running || exchange.in_handler_call) {
-    ++orphaned_handlers_;
-    if (!shutting_down_) fail_callbacks(exchange);
-  } else {
-    if (exchange.hijacked && !shutting_down_) fail_callbacks(exchange);
-    release(exchange);
-  }
-}
-
-void Sessions::release(Exchange& exchange) {
-  if (idle_exchanges_.size() >= kPooledExchanges) {
+void ExchangePool::give_back(Exchange& exchange) {
+  if (idle_.size() >= kPooledExchanges) {
     free_places_.push_back(exchange.place);
-    exchanges_[exchange.place].reset();
+    places_[exchange.place].reset();
     return;
   }
   exchange.reset_request();
   exchange.in.clear();
   if (exchange.in.capacity() > kKeptInput) exchange.in.shrink_to_fit();
   exchange.connection = nullptr;
-  idle_exchanges_.push_back(&exchange);
-}
-
-// A callback may end the request, and with it the exchange: all are taken before the first is
-// called.
-void Sessions::fail_callbacks(Exchange& exchange) {
-  const auto body = std::exchange(exchange.body_callback, nullptr);
-  const auto flushed = std::exchange(exchange.flush_callback, nullptr);
-  tell(exchange.client_closed);
-  exchange.drain_callback.reset();
-  if (body) body(std::nullopt);
-  if (flushed) flushed(false);
-}
-
-// Later, never from inside a call of the handler's, and not at all once the handler is done: what
-// the notice points to is gone with it.
-void Sessions::tell(const std::shared_ptr<Exchange::Notice>& notice) {
-  if (!notice) return;
-  boost::asio::post(io_, [weak = std::weak_ptr(notice)] {
-    const auto alive = weak.lock();
-    if (!alive) return;
-    if (const auto call = std::exchange(*alive, nullptr)) call();
-  });
-}
-
-void Sessions::on_client_closed(Exchange& exchange, std::function<void()> callback) {
-  if (exchange.stage != Stage::Handling)
-    throw std::logic_error("a plain handler answers before it returns");
-  exchange.client_closed = std::make_shared<Exchange::Notice>(std::move(callback));
-  if (exchange.connection != nullptr) return set_interest(*exchange.connection);
-  tell(exchange.client_closed);
-}
-
-void Sessions::on_drain(Exchange& exchange, std::function<void()> callback) {
-  if (exchange.stage != Stage::Handling)
-    throw std::logic_error("a plain handler answers before it returns");
-  exchange.drain_callback = std::make_shared<Exchange::Notice>(std::move(callback));
-  if (draining_) tell(exchange.drain_callback);
-}
-
-void Sessions::drop_orphan(Exchange& exchange) {
-  --orphaned_handlers_;
-  release(exchange);
-  announce_if_gone();
+  idle_.push_back(&exchange);
 }
 
 }  // namespace holdfast::worker

@@ -40,7 +40,7 @@ Sessions::Step Sessions::run_stream(Connection& connection, Input& input) {
   Exchange& exchange = *connection.exchange;
   keep(exchange, input);
   exchange.stage = Stage::Handling;
-  wheel_.cancel(connection);  // a handler may take as long as it likes
+  deadlines_.cancel(connection);  // a handler may take as long as it likes
   exchange.handler_running = exchange.in_handler_call = true;
   exchange.call = ++calls_;
   std::exception_ptr error;
@@ -100,7 +100,7 @@ Sessions::Step Sessions::fail(Connection& connection, std::exception_ptr error) 
 // A handler calls done. One that threw before has ended without it, and its exchange may serve
 // another request by now, or be gone.
 void Sessions::late_done(std::uint32_t place, std::uint32_t call, std::exception_ptr error) {
-  Exchange* exchange = exchanges_[place].get();
+  Exchange* exchange = exchanges_.at(place);
   if (exchange != nullptr && exchange->call == call) handler_done(*exchange, error);
 }
 

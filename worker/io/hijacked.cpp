@@ -62,7 +62,7 @@ Hijacked Sessions::hijack(Exchange& exchange) {
   exchange.client_closed.reset();
   exchange.bytes_received += exchange.in.size();  // nobody else will count them
   Connection& connection = *exchange.connection;
-  wheel_.cancel(connection);
+  deadlines_.cancel(connection);
   feed(connection, ConnEvent::HijackTaken);
   return Hijacked(std::move(state));
 }

@@ -21,16 +21,12 @@ void Sessions::read(Connection& connection, bool peer_ended) {
       on_bytes(connection, fresh);
     }
     if ((more || peer_ended) && connection.fd) rearm(connection);
-  } else if (n == 0) {
-    end_of_input(connection);
-  } else if (errno != EAGAIN) {
+  } else if (n == 0 || errno != EAGAIN) {
+    // The client's FIN, or a break: between requests the ordinary end; inside one it will never be
+    // whole.
     feed(connection, ConnEvent::PeerGone);
   }
 }
-
-// The client's FIN. Between requests it is the ordinary end; inside one the request will never be
-// whole.
-void Sessions::end_of_input(Connection& connection) { feed(connection, ConnEvent::PeerGone); }
 
 // Reads requests until they run out. What is left stays in the exchange: an idle connection has
 // none.
@@ -61,7 +57,7 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
   std::string_view& rest = input.rest;
   if (connection.machine.state == ConnState::Idle) {
     if (rest.empty()) {
-      release(*std::exchange(connection.exchange, nullptr));
+      exchanges_.give_back(*std::exchange(connection.exchange, nullptr));
       set_interest(connection);
       return Step::Wait;
     }
@@ -94,8 +90,7 @@ void Sessions::wait_for_head(Connection& connection) {
   // The first request's time began with the accept, and its timer runs already.
   const bool first = connection.machine.requests == 1 && !draining_ && connection.scheduled();
   if (first) until = std::min(until, connection.deadline());
-  wheel_.schedule(connection, until);
-  arm_wheel();
+  deadlines_.schedule(connection, until);
 }
 
 Sessions::Step Sessions::begin_request(Connection& connection, std::string_view head,

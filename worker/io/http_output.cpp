@@ -57,12 +57,11 @@ Sessions::Step Sessions::finish_request(Connection& connection) {
   if (reuse) {
     feed(connection, ConnEvent::ResponseReusable);
     if (!connection.machine.draining) {
-      wheel_.schedule(connection, done_at + options_.keep_alive_timeout);
-      arm_wheel();
+      deadlines_.schedule(connection, done_at + options_.keep_alive_timeout);
     }
     return Step::Next;
   }
-  release(*std::exchange(connection.exchange, nullptr));
+  exchanges_.give_back(*std::exchange(connection.exchange, nullptr));
   feed(connection, ConnEvent::ResponseFinal);
   return Step::Gone;
 }
@@ -136,7 +135,7 @@ void Sessions::continue_sending(Connection& connection) {
     if (finish_request(connection) == Step::Next) on_bytes(connection, {});
     return;
   }
-  wheel_.cancel(connection);
+  deadlines_.cancel(connection);
   const auto callback = std::exchange(exchange.flush_callback, nullptr);
   set_interest(connection);
   if (callback) callback(true);

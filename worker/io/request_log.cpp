@@ -4,7 +4,6 @@
 
 #include "worker/core/ascii.hpp"
 #include "worker/core/head_reader.hpp"
-#include "worker/core/hex.hpp"
 #include "worker/core/request_line.hpp"
 #include "worker/io/sessions.hpp"
 
@@ -27,10 +26,12 @@ std::string& Sessions::request_id(Exchange& exchange) {
     exchange.request_id = given;
     return exchange.request_id;
   }
-  ++id_count_;
-  exchange.request_id = id_text_;
-  write_hex(exchange.request_id.data() + 16, id_count_);
-  return exchange.request_id;
+  return exchange.request_id = ids_.next();
+}
+
+std::string_view Sessions::request_id_field() const {
+  return options_.echo_request_id ? std::string_view(options_.request_id_header)
+                                  : std::string_view{};
 }
 
 std::string_view Sessions::remote_address(Exchange& exchange) {

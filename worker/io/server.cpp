@@ -10,14 +10,11 @@
 #include "shared/core/overloaded.hpp"
 #include "shared/io/bind_listener.hpp"
 #include "shared/io/log_target.hpp"
-#include "shared/io/syscall.hpp"
 #include "worker/io/channel_variable.hpp"
 #include "worker/io/server_impl.hpp"
+#include "worker/io/supervised.hpp"
 
 namespace holdfast::worker {
-void Server::Impl::report(std::string_view message) {
-  write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
-}
 
 Server::Impl::Impl(Options options)
     : options_(std::move(options)),

@@ -73,9 +73,7 @@ class Server::Impl {
   void start_supervised(UniqueFd channel);
   void on_message(const ControlMessage& message, std::vector<UniqueFd> fds);
   void on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds);
-  void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds);
   void say(const ControlMessage& message);
-  static void report(std::string_view message);  // a line on stderr
   void report_stats_soon();
 
   // server_threads.cpp

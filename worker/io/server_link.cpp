@@ -1,10 +1,9 @@
 // The worker's end of the control channel: what the supervisor says, and what is said to it.
 #include <signal.h>
-#include <unistd.h>
 
-#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "worker/io/server_impl.hpp"
+#include "worker/io/supervised.hpp"
 
 namespace holdfast::worker {
 namespace {
@@ -15,8 +14,6 @@ void ignore_by_default(int signal) {
   if (::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
     ::signal(signal, SIG_IGN);
 }
-
-constexpr Millis kStatsEvery{1'000};
 
 }  // namespace
 
@@ -36,20 +33,14 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(Hello{
-      kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
+  say(our_hello());
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
+  if (const auto order = order_in(message)) return feed(*order);
   std::visit(overloaded{
                  [&](const Welcome& m) { on_welcome(m, std::move(fds)); },
-                 [&](const Accept&) { feed(AcceptTold{}); },
-                 [&](const Pause&) { feed(PauseTold{}); },
-                 [&](const Drain& m) {
-                   feed(DrainTold{m.reason, m.stop_timeout});
-                 },
-                 [&](const holdfast::CloseListeners&) { feed(CloseListenersTold{}); },
-                 [&](const ReopenLogs& m) { take_logs(m.fds, std::move(fds)); },
+                 [&](const ReopenLogs& m) { take_logs(m.fds, std::move(fds), log_, own_stderr_); },
                  [&](const Ping&) { say(Pong{}); },
                  [&](const StatsRequest&) { say(sessions_.stats()); },
                  [](const auto&) {},
@@ -59,12 +50,7 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
 
 void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
   sessions_.set_identity({welcome.generation.value, welcome.worker.value});
-  const WorkerOptions& given = welcome.options;
-  options_.stop_timeout = given.stop_timeout.value_or(options_.stop_timeout);
-  options_.kill_timeout = given.kill_timeout.value_or(options_.kill_timeout);
-  options_.new_grace = given.new_grace.value_or(options_.new_grace);
-  options_.idle_grace = given.idle_grace.value_or(options_.idle_grace);
-  options_.orphan_timeout = given.orphan_timeout.value_or(options_.orphan_timeout);
+  follow(welcome.options, options_);
   use_policy();
   if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);
   std::vector<std::string_view> names;
@@ -81,18 +67,10 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
     acceptors_.add(std::move(fds[i]), listener_profile(options_, listener.name, listener.address));
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
-  take_logs(welcome.fds, std::move(fds));
+  take_logs(welcome.fds, std::move(fds), log_, own_stderr_);
   feed(Prepared{});
 }
 
-void Server::Impl::take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) {
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == "access_log") log_.open(std::move(fds[i]));
-    if (names[i] == "stderr") own_stderr_ = std::move(fds[i]);
-  }
-}
-
-// At most once a second, and only while something changes.
 void Server::Impl::report_stats_soon() {
   if (!stats_timer_.armed()) stats_timer_.start_after(kStatsEvery);
 }

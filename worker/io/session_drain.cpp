@@ -17,20 +17,7 @@ constexpr int kCutReads = 16;  // scratch buffers of a request's body that a cut
 }  // namespace
 
 void Sessions::schedule(Connection& connection, Millis after) {
-  wheel_.schedule(connection, now() + after);
-  arm_wheel();
-}
-
-void Sessions::arm_wheel() {
-  const auto wake = wheel_.next_wake();
-  if (!wake || (wheel_timer_.armed() && wheel_timer_.deadline() <= *wake)) return;
-  wheel_timer_.start(*wake);
-}
-
-void Sessions::turn_wheel() {
-  wheel_.advance(now(), [this](Timer& timer) { on_timer(static_cast<Connection&>(timer)); });
-  collect();
-  arm_wheel();
+  deadlines_.schedule(connection, now() + after);
 }
 
 void Sessions::on_timer(Connection& connection) {
@@ -91,8 +78,7 @@ void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
   const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
-  wheel_.schedule(connection, std::min(connection.deadline(), now() + grace));
-  arm_wheel();
+  deadlines_.schedule(connection, std::min(connection.deadline(), now() + grace));
 }
 
 void Sessions::cut_all() {

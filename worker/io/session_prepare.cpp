@@ -11,8 +11,6 @@ constexpr std::string_view kPlainHttpAnswer =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 39\r\n"
     "Connection: close\r\n\r\nthis port speaks HTTPS, not plain HTTP\n";
 
-constexpr std::uint32_t kHearing = EPOLLIN | EPOLLRDHUP | EPOLLET;
-
 }  // namespace
 
 // Returns true when requests may be read.
@@ -31,7 +29,7 @@ bool Sessions::shake_hands(Connection& connection) {
   }
   switch (extra.tls->handshake()) {
     case TlsStream::Progress::WantRead:
-      watch(connection, kHearing);
+      watch(connection, kReading);
       return false;
     case TlsStream::Progress::WantWrite:
       watch(connection, EPOLLOUT | EPOLLET);
@@ -43,7 +41,7 @@ bool Sessions::shake_hands(Connection& connection) {
       break;
   }
   extra.handshaking = false;
-  watch(connection, kHearing);
+  watch(connection, kReading);
   schedule(connection, draining_ ? new_grace_ : options_.header_timeout);
   return true;
 }

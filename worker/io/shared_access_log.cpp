@@ -2,19 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <unistd.h>
 
 #include "worker/core/access_record.hpp"
 #include "worker/core/head_reader.hpp"
-#include "worker/core/hex.hpp"
 
 namespace holdfast::worker {
 namespace {
-
-constexpr Millis kFlushEvery{1'000};  // a kill -9 loses at most this much
-constexpr Millis kRetryEvery{50};     // while the reader of a pipe is behind
-constexpr ByteTable kRequestIdBytes = alphanumeric_and("._:/=+-");
 
 Completion completion_of(std::string_view name) {
   for (const Completion each :
@@ -27,31 +21,12 @@ Completion completion_of(std::string_view name) {
 
 }  // namespace
 
-SharedAccessLog::SharedAccessLog() : pid_(static_cast<std::uint64_t>(::getpid())) {
-  std::random_device seed;
-  generated_.assign(32, '0');
-  write_hex(generated_.data(), (static_cast<std::uint64_t>(seed()) << 32) | seed());
-}
+SharedAccessLog::SharedAccessLog() : pid_(static_cast<std::uint64_t>(::getpid())) {}
 
 void SharedAccessLog::open(UniqueFd target) {
   const std::lock_guard lock(mutex_);
   enabled_ = static_cast<bool>(target);
-  if (!target) {
-    sink_.reset();
-  } else if (sink_) {
-    sink_->reopen(std::move(target));
-  } else {
-    sink_ = std::make_unique<LineSink>(std::move(target));
-  }
-}
-
-std::string_view SharedAccessLog::request_id(std::string_view received) {
-  const auto sane = [](char c) { return kRequestIdBytes[static_cast<unsigned char>(c)]; };
-  if (!received.empty() && received.size() <= 128 &&
-      std::all_of(received.begin(), received.end(), sane))
-    return received;
-  write_hex(generated_.data() + 16, ++ids_);
-  return generated_;
+  point_at(sink_, std::move(target));
 }
 
 bool SharedAccessLog::write(const AccessEntry& entry, bool draining) {
@@ -82,7 +57,8 @@ bool SharedAccessLog::write(const AccessEntry& entry, bool draining) {
   record.remote_port = entry.remote_port;
   record.http_user_agent = entry.user_agent;
   record.http_referer = entry.referer;
-  record.request_id = request_id(entry.request_id);
+  record.request_id =
+      valid_request_id(entry.request_id) ? entry.request_id : std::string_view(ids_.next());
   record.listener = entry.listener;
   record.conn_id = {identity_.generation, identity_.worker, entry.connection};
   record.conn_requests = entry.connection_requests;
@@ -96,7 +72,7 @@ bool SharedAccessLog::write(const AccessEntry& entry, bool draining) {
   append_access_line(line_, record);
   sink_->append(line_);
   if (flush_at_) return false;
-  flush_at_ = now + kFlushEvery;
+  flush_at_ = now + kFlushLogEvery;
   return true;
 }
 
@@ -110,7 +86,7 @@ void SharedAccessLog::flush() {
   const TimePoint now = Clock::now();
   if (!flush_at_ || now < *flush_at_) return;
   flush_at_.reset();
-  if (sink_ && !sink_->flush()) flush_at_ = now + kRetryEvery;
+  if (sink_ && !sink_->flush()) flush_at_ = now + kRetryLogEvery;
 }
 
 std::uint64_t SharedAccessLog::close(Millis timeout) {

@@ -12,6 +12,7 @@
 #include "shared/core/time.hpp"
 #include "shared/io/line_sink.hpp"
 #include "worker/io/access_log.hpp"
+#include "worker/io/request_ids.hpp"
 
 namespace holdfast::worker {
 
@@ -33,14 +34,11 @@ class SharedAccessLog {
   std::uint64_t close(Millis timeout);
 
  private:
-  std::string_view request_id(std::string_view received);
-
   std::mutex mutex_;
   std::unique_ptr<LineSink> sink_;
   std::optional<TimePoint> flush_at_;
   std::string line_;
-  std::string generated_;  // 16 random digits, then 16 that count
-  std::uint64_t ids_ = 0;
+  RequestIds ids_;
   Identity identity_;
   std::uint64_t pid_;
   std::atomic<bool> enabled_ = false;

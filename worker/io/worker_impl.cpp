@@ -11,6 +11,7 @@
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "worker/io/channel_variable.hpp"
+#include "worker/io/supervised.hpp"
 
 namespace holdfast::worker {
 namespace {
@@ -79,12 +80,7 @@ void Worker::Impl::await_welcome() {
 LifecyclePolicy Worker::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
   identity = {welcome.generation.value, welcome.worker.value};
   log_.set_identity(identity);
-  const holdfast::WorkerOptions& given = welcome.options;
-  settings_.stop_timeout = given.stop_timeout.value_or(settings_.stop_timeout);
-  settings_.kill_timeout = given.kill_timeout.value_or(settings_.kill_timeout);
-  settings_.new_grace = given.new_grace.value_or(settings_.new_grace);
-  settings_.idle_grace = given.idle_grace.value_or(settings_.idle_grace);
-  settings_.orphan_timeout = given.orphan_timeout.value_or(settings_.orphan_timeout);
+  follow(welcome.options, settings_);
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i)
     listeners.push_back(
         {welcome.listeners[i].name, welcome.listeners[i].address, fds[i].release()});
@@ -94,10 +90,7 @@ LifecyclePolicy Worker::Impl::on_welcome(const Welcome& welcome, std::vector<Uni
 }
 
 void Worker::Impl::take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) {
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == "access_log") log_.open(std::move(fds[i]));
-    if (names[i] == "stderr") own_stderr_ = std::move(fds[i]);
-  }
+  worker::take_logs(names, std::move(fds), log_, own_stderr_);
 }
 
 void Worker::Impl::start_accepting() {

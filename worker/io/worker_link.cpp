@@ -1,24 +1,18 @@
 #include "worker/io/worker_link.hpp"
 
 #include <algorithm>
-#include <unistd.h>
 #include <utility>
 
-#include "holdfast/version.h"
 #include "shared/core/overloaded.hpp"
 #include "shared/io/syscall.hpp"
+#include "worker/io/supervised.hpp"
 
 namespace holdfast::worker {
 namespace {
 
-constexpr Millis kStatsEvery{1'000};
 constexpr Millis kLastWords{1'000};  // for a supervisor that is slow to read
 // A supervisor that talks without end must not starve the service's own loop.
 constexpr int kMessagesATurn = 64;
-
-void report(std::string_view message) {
-  write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
-}
 
 }  // namespace
 
@@ -31,8 +25,7 @@ void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy) {
   lifecycle_.supervised = static_cast<bool>(channel);
   if (!channel) return;
   channel_.emplace(std::move(channel));
-  say(Hello{
-      kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}});
+  say(our_hello());
   arm();
 }
 
@@ -104,17 +97,12 @@ void WorkerLink::lose(const std::optional<Error>& error) {
 }
 
 void WorkerLink::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
+  if (const auto order = order_in(message)) return feed(*order);
   std::visit(overloaded{
                  [&](const Welcome& m) {
                    if (std::exchange(welcomed_, true)) return;
                    lifecycle_.policy = service_.on_welcome(m, std::move(fds));
                  },
-                 [&](const Accept&) { feed(AcceptTold{}); },
-                 [&](const Pause&) { feed(PauseTold{}); },
-                 [&](const Drain& m) {
-                   feed(DrainTold{m.reason, m.stop_timeout});
-                 },
-                 [&](const CloseListeners&) { feed(CloseListenersTold{}); },
                  [&](const ReopenLogs& m) { service_.take_logs(m.fds, std::move(fds)); },
                  [&](const Ping&) { say(Pong{}); },
                  [&](const StatsRequest&) { say(service_.stats()); },

@@ -1,0 +1,33 @@
+#include "worker/io/supervised.hpp"
+
+#include <unistd.h>
+
+#include "holdfast/version.h"
+#include "shared/core/overloaded.hpp"
+#include "shared/io/syscall.hpp"
+
+namespace holdfast::worker {
+
+Hello our_hello() {
+  return {kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}};
+}
+
+std::optional<WorkerEvent> order_in(const ControlMessage& message) {
+  using Order = std::optional<WorkerEvent>;
+  return std::visit(overloaded{
+                        [](const Accept&) -> Order { return AcceptTold{}; },
+                        [](const Pause&) -> Order { return PauseTold{}; },
+                        [](const Drain& m) -> Order {
+                          return DrainTold{m.reason, m.stop_timeout};
+                        },
+                        [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
+                        [](const auto&) -> Order { return std::nullopt; },
+                    },
+                    message);
+}
+
+void report(std::string_view message) {
+  write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
+}
+
+}  // namespace holdfast::worker

@@ -1,0 +1,45 @@
+// What Server and Worker alike say to the supervisor, and make of what it says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/core/control_message.hpp"
+#include "shared/core/time.hpp"
+#include "shared/io/unique_fd.hpp"
+#include "worker/core/lifecycle.hpp"
+
+namespace holdfast::worker {
+
+inline constexpr Millis kStatsEvery{1'000};  // at most, and only while something changes
+
+Hello our_hello();
+
+// An order for the machine; nothing where the message is none.
+std::optional<WorkerEvent> order_in(const ControlMessage& message);
+
+// The operator's values beat those the service was compiled with: Options, WorkerSettings.
+template <typename Settings>
+void follow(const WorkerOptions& given, Settings& settings) {
+  settings.stop_timeout = given.stop_timeout.value_or(settings.stop_timeout);
+  settings.kill_timeout = given.kill_timeout.value_or(settings.kill_timeout);
+  settings.new_grace = given.new_grace.value_or(settings.new_grace);
+  settings.idle_grace = given.idle_grace.value_or(settings.idle_grace);
+  settings.orphan_timeout = given.orphan_timeout.value_or(settings.orphan_timeout);
+}
+
+// Takes the descriptors that Welcome::fds and ReopenLogs::fds name.
+template <typename Log>
+void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds, Log& access_log,
+               UniqueFd& own_stderr) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == "access_log") access_log.open(std::move(fds[i]));
+    if (names[i] == "stderr") own_stderr = std::move(fds[i]);
+  }
+}
+
+void report(std::string_view message);  // "holdfast: " and a line, on stderr
+
+}  // namespace holdfast::worker
