@@ -159,6 +159,7 @@ class Sessions {
 
   // session_handoff.cpp: connections between two owners
   static bool can_move(const Connection& connection);
+  bool stays_open(const Connection& connection) const;
   void begin_leaving(Connection& connection);
   void forsake(Connection& connection);
 
