@@ -35,10 +35,17 @@ struct TellAccept {
 struct TellPause {
   WorkerId worker;
 };
+// A channel of their own, over which the one hands its connections to the other.
+struct ConnectPeers {
+  WorkerId giver;
+  WorkerId taker;
+  int records = 1;
+};
 struct TellDrain {
   WorkerId worker;
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{};
+  IdlePolicy idle = IdlePolicy::Close;
 };
 struct TellCloseListeners {
   WorkerId worker;
@@ -70,8 +77,8 @@ struct Exit {
 
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
-                 TellPause, TellDrain, TellCloseListeners, AskStats, TerminateWorker, KillWorker,
-                 ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners, AnnounceServing, Report,
-                 WakeAt, Exit>;
+                 TellPause, ConnectPeers, TellDrain, TellCloseListeners, AskStats, TerminateWorker,
+                 KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners,
+                 AnnounceServing, Report, WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "shared/core/control_message.hpp"
 #include "shared/core/time.hpp"
 
 namespace holdfast::supervisor {
@@ -17,11 +18,16 @@ struct FleetPolicy {
   Millis syn_wait{500};
   unsigned give_up = 10;
   std::size_t max_old_generations = 4;
+  IdlePolicy idle = IdlePolicy::Close;  // of a reload's drain
   bool operator==(const FleetPolicy&) const = default;
 };
 
 // How many workers `scale up` may reach: a held-down key must not fork the machine to death.
 inline constexpr std::size_t kMaxWorkers = 1'024;
+
+// So many workers of the new generation one old worker gives its connections to. Each costs both a
+// descriptor and a socket buffer; with more of them every old worker takes others.
+inline constexpr std::size_t kMaxTakers = 16;
 
 // A worker whose channel ended must end too, and the other way round.
 inline constexpr Millis kEndTogether{1'000};

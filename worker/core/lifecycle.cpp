@@ -33,7 +33,7 @@ class Stepper {
     act(PauseAccepting{});
   }
 
-  void on(const DrainTold& told) { drain(told.reason, told.stop_timeout); }
+  void on(const DrainTold& told) { drain(told.reason, told.stop_timeout, told.idle); }
 
   void on(const CloseListenersTold&) {
     if (s_.phase != Phase::Draining)
@@ -86,7 +86,7 @@ class Stepper {
     act(StartAccepting{});
   }
 
-  void drain(DrainReason reason, Millis stop_timeout) {
+  void drain(DrainReason reason, Millis stop_timeout, IdlePolicy idle = IdlePolicy::Close) {
     if (s_.phase == Phase::Exited) return;
     const TimePoint deadline = view_.now + stop_timeout;
     s_.stop_at = s_.stop_at ? std::min(*s_.stop_at, deadline) : deadline;
@@ -94,7 +94,7 @@ class Stepper {
     s_.reason = reason;
     const bool accepting = s_.phase == Phase::Accepting;
     s_.phase = Phase::Draining;
-    act(BeginDrain{reason});
+    act(BeginDrain{reason, idle});
     const bool shutdown = reason == DrainReason::Shutdown;
     // At a full stop the queue is emptied by whoever still holds a listener, until
     // `close_listeners`. Otherwise other workers accept, and ours is only a copy. Orphans have

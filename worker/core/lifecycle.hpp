@@ -43,6 +43,7 @@ struct PauseTold {};
 struct DrainTold {
   DrainReason reason;
   Millis stop_timeout;
+  IdlePolicy idle = IdlePolicy::Close;
 };
 struct CloseListenersTold {};
 struct SupervisorLost {};   // EOF on the channel
@@ -65,6 +66,7 @@ struct StopListening {
 };
 struct BeginDrain {
   DrainReason reason;
+  IdlePolicy idle = IdlePolicy::Close;
 };  // say `draining`, tell every connection
 struct CutConnections {};
 struct UseOwnStderr {};  // the pipe to the supervisor is dead

@@ -26,6 +26,9 @@ Server::Impl::Impl(Options options)
       log_(io_, clock_),
       sessions_(io_, clock_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
       acceptors_(io_, clock_, sessions_, options_.max_connections),
+      giving_(io_, clock_, sessions_),
+      taking_(io_, sessions_, acceptors_, options_.max_connections,
+              [this] { feed(ConnectionsGone{}); }),
       timer_(io_, clock_, [this] { feed(WorkerTimerFired{}); }),
       stats_timer_(io_, clock_, [this] { say(sessions_.stats()); }),
       average_timer_(io_, clock_, [this] { bump_averages(); }) {}
@@ -119,7 +122,8 @@ void Server::Impl::wait_for_signals() {
 // --------------------------------------------------------------------------------------------------------
 
 void Server::Impl::feed(const WorkerEvent& event) {
-  auto [next, actions] = step(std::move(lifecycle_), event, {clock_.now(), sessions_.size()});
+  auto [next, actions] =
+      step(std::move(lifecycle_), event, {clock_.now(), sessions_.size() + taking_.held()});
   lifecycle_ = std::move(next);
   for (const WorkerAction& action : actions) perform(action);
   arm_timer();
@@ -138,7 +142,7 @@ void Server::Impl::perform(const WorkerAction& action) {
                    say(Paused{});
                  },
                  [&](const StopListening& how) { stop_listening(how); },
-                 [&](const BeginDrain& how) { begin_drain(how.reason); },
+                 [&](const BeginDrain& how) { begin_drain(how); },
                  [&](const CutConnections&) { cut(); },
                  [&](const UseOwnStderr&) {
                    if (own_stderr_) ::dup2(own_stderr_.get(), STDERR_FILENO);
@@ -153,17 +157,21 @@ void Server::Impl::perform(const WorkerAction& action) {
              action);
 }
 
-void Server::Impl::begin_drain(DrainReason reason) {
-  say(Draining{reason});
+void Server::Impl::begin_drain(const BeginDrain& how) {
+  say(Draining{how.reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {
     stop_began_ = clock_.now();
     bump("stop");
   }
-  const bool stop = reason == DrainReason::Shutdown;
+  const bool stop = how.reason == DrainReason::Shutdown;
+  const bool handoff = how.idle == IdlePolicy::Handoff && giving_.possible();
+  taking_.begin_drain();
+  if (!handoff) giving_.recall();
   sessions_.begin_drain(
       options_.new_grace,
-      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
+      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace,
+      handoff);
 }
 
 void Server::Impl::stop_listening(const StopListening& how) {
@@ -183,6 +191,8 @@ void Server::Impl::cut() {
   result_.killed_connections = sessions_.connections();
   bump("kill");
   bump("kill.conn.count", static_cast<double>(sessions_.connections()));
+  taking_.end();
+  giving_.recall();
   sessions_.cut_all();
 }
 
@@ -192,6 +202,7 @@ void Server::Impl::finish() {
   const Millis limit = options_.kill_timeout - options_.kill_timeout / 4;
   const std::uint64_t lost_before = log_.lost();
   log_.close(hurry_ ? Millis{0} : limit, sessions_.poller(), [this, lost_before](auto lost) {
+    if (giving_.counts().sent != 0) say(giving_.counts());
     Drained drained = sessions_.drained();
     drained.log_lines_lost = lost;
     say(drained);

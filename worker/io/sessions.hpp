@@ -18,6 +18,7 @@
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
 #include "worker/core/forwarded.hpp"
+#include "worker/core/handoff_message.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/deadlines.hpp"
@@ -28,6 +29,8 @@
 #include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
+
+class HandoffGiving;
 
 class Sessions {
  public:
@@ -48,14 +51,17 @@ class Sessions {
   void set_default_header(std::string name, std::string value);
   const DefaultHeaders& default_headers() const { return default_headers_; }
 
+  // Who gives connections away in a drain; null: nobody.
+  void hand_off_by(HandoffGiving* giving) { giving_ = giving; }
+
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
-  // From now on every response says close, and connections leave as their state allows. Later calls
-  // may shorten graces.
-  void begin_drain(Millis new_grace, Millis idle_grace);
+  // From now on connections leave as their state allows: to other workers if `handoff`, else every
+  // response says close. Later calls may shorten graces.
+  void begin_drain(Millis new_grace, Millis idle_grace, bool handoff = false);
   bool draining() const { return draining_; }
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
@@ -93,6 +99,14 @@ class Sessions {
   std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
+  // For HandoffGiving and HandoffTaking
+  std::optional<CarriedConnection> begin_offer(Connection& connection);
+  void take_back(Connection& connection, std::optional<TimePoint> deadline, bool again);
+  void let_go(Connection& connection);
+  void stop_moving();
+  void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
+                 const ListenerProfile& listener);
+
   // For Hijacked
   Hijacked hijack(Exchange& exchange);
   void read_hijacked(Exchange& exchange, std::span<char> into, Hijacked::ReadCallback callback);
@@ -113,6 +127,7 @@ class Sessions {
   };
 
   // sessions.cpp: connections come, and their machine
+  Connection* add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
 
@@ -123,6 +138,7 @@ class Sessions {
   void linger(Connection& connection);
   void linger_on(Connection& connection);
   void close(Connection& connection);
+  void remove(Connection& connection);
   void collect();
   void announce_if_gone();
 
@@ -136,9 +152,15 @@ class Sessions {
   void schedule(Connection& connection, Millis after);
   void on_timer(Connection& connection);
   void time_out_request(Connection& connection);
+  void begin_sweep();
   void sweep();
   void shorten_grace(Connection& connection);
   void cut(Connection& connection, Completion why);
+
+  // session_handoff.cpp: connections between two owners
+  static bool can_move(const Connection& connection);
+  void begin_leaving(Connection& connection);
+  void forsake(Connection& connection);
 
   // session_prepare.cpp, proxy_input.cpp: before the first request
   bool prepare(Connection& connection);
@@ -204,6 +226,7 @@ class Sessions {
 
   // request_log.cpp: what is counted and logged
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
+  ConnectionName name_of(const Connection& connection) const;
   std::string_view given_request_id(const Exchange& exchange) const;
 
   boost::asio::io_context& io_;
@@ -212,6 +235,7 @@ class Sessions {
   const Selector& selector_;
   AccessLog& log_;
   const TlsContext* tls_ = nullptr;
+  HandoffGiving* giving_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   Deadlines deadlines_;
@@ -231,6 +255,7 @@ class Sessions {
   std::size_t orphaned_handlers_ = 0;  // their clients left
 
   bool draining_ = false;
+  bool moving_ = false;  // other workers take connections
   Millis new_grace_{0};
   Millis idle_grace_{0};
   Connection* sweep_at_ = nullptr;

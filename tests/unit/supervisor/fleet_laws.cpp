@@ -38,6 +38,7 @@ class Laws {
                    [&](const WelcomeWorker& a) { must_be_known(a.worker, "WelcomeWorker"); },
                    [&](const TellAccept& a) { must_be_known(a.worker, "TellAccept"); },
                    [&](const TellPause& a) { on_pause(a); },
+                   [&](const ConnectPeers& a) { on_connect(a); },
                    [&](const TellDrain& a) { on_drain(a); },
                    [&](const TellCloseListeners& a) {
                      must_be_known(a.worker, "TellCloseListeners");
@@ -91,6 +92,15 @@ class Laws {
         count_accepting(after_, before_.candidate->id) < before_.candidate->workers) {
       broken("paused before the whole candidate accepts");
     }
+  }
+
+  void on_connect(const ConnectPeers& action) {
+    must_be_known(action.giver, "TellGiver");
+    must_be_known(action.taker, "TellTaker");
+    const Worker* taker = known(action.taker);
+    if (!committed()) broken("peers were connected without a commit");
+    if (taker != nullptr && taker->generation != after_.serving) broken("a taker does not serve");
+    if (after_.policy.idle != IdlePolicy::Handoff) broken("peers were connected unasked");
   }
 
   bool committed() const { return before_.serving && before_.serving != after_.serving; }

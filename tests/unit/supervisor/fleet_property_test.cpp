@@ -36,6 +36,7 @@ class RandomLife {
     policy.kill_timeout = Millis{500};
     policy.give_up = static_cast<unsigned>(1 + pick(4));
     policy.max_old_generations = 1 + pick(3);
+    policy.idle = pick(2) == 0 ? IdlePolicy::Close : IdlePolicy::Handoff;
     return policy;
   }
 
