@@ -103,6 +103,8 @@ class RunCommand {
                  "A draining worker waits D for a new connection's first request");
     add_duration("--idle-grace", options_.idle_grace,
                  "A draining worker keeps idle connections for D");
+    add_duration("--idle-spread", options_.idle_spread,
+                 "A reload spreads the closes of idle connections over D");
     add_duration("--orphan-timeout", options_.orphan_timeout,
                  "A worker without a supervisor serves on for D; 0: for ever");
   }

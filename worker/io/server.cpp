@@ -163,7 +163,8 @@ void Server::Impl::begin_drain(DrainReason reason) {
   const bool stop = reason == DrainReason::Shutdown;
   sessions_.begin_drain(
       options_.new_grace,
-      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
+      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace,
+      stop ? Millis{0} : options_.idle_spread);
 }
 
 void Server::Impl::stop_listening(const StopListening& how) {

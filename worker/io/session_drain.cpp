@@ -48,10 +48,11 @@ void Sessions::time_out_request(Connection& connection) {
   reject(connection, 408, "the request took too long", Completion::Timeout);
 }
 
-void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
+void Sessions::begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread) {
   new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
   idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
   draining_ = true;
+  idle_spread_ = IdleSpread(idle_spread, stats().idle);
   const bool sweeping = sweep_at_ != nullptr;
   sweep_at_ = first_;
   if (!sweeping && first_ != nullptr) sweep();
@@ -77,8 +78,7 @@ void Sessions::sweep() {
 void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
-  const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
-  deadlines_.schedule(connection, std::min(connection.deadline(), now() + grace));
+  deadlines_.schedule(connection, std::min(connection.deadline(), now() + next_grace(state)));
 }
 
 void Sessions::cut_all() {

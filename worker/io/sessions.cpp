@@ -94,7 +94,11 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
 }
 
 void Sessions::start_grace(Connection& connection) {
-  schedule(connection, connection.machine.state == ConnState::New ? new_grace_ : idle_grace_);
+  schedule(connection, next_grace(connection.machine.state));
+}
+
+Millis Sessions::next_grace(ConnState state) {
+  return state == ConnState::New ? new_grace_ : idle_grace_ + idle_spread_.next();
 }
 
 Stats Sessions::stats() const {

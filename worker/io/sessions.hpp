@@ -18,6 +18,7 @@
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
 #include "worker/core/forwarded.hpp"
+#include "worker/core/idle_spread.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/deadlines.hpp"
@@ -54,8 +55,8 @@ class Sessions {
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
   // From now on every response says close, and connections leave as their state allows. Later calls
-  // may shorten graces.
-  void begin_drain(Millis new_grace, Millis idle_grace);
+  // may shorten graces. The closes of idle connections are spread over at most `idle_spread`.
+  void begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread);
   bool draining() const { return draining_; }
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
@@ -115,6 +116,7 @@ class Sessions {
   // sessions.cpp: connections come, and their machine
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
+  Millis next_grace(ConnState state);
 
   // session_close.cpp: connections go
   void probe(Connection& connection);
@@ -233,6 +235,7 @@ class Sessions {
   bool draining_ = false;
   Millis new_grace_{0};
   Millis idle_grace_{0};
+  IdleSpread idle_spread_;
   Connection* sweep_at_ = nullptr;
   bool gone_posted_ = false;
   bool shutting_down_ = false;

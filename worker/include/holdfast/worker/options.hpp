@@ -41,7 +41,10 @@ struct Options {
   Duration new_grace{1'000};
   // On a reload an idle connection may still send one request this long.
   Duration idle_grace{1'000};
-  // The same at a full stop, where nobody takes over and clients should move on.
+  // The closes of idle connections after that are spread over at most this, and over a millisecond
+  // for each where that is less: 10,000 clients that lose theirs in one instant come back in one.
+  Duration idle_spread{2'000};
+  // As idle_grace at a full stop, not spread: there nobody takes over and clients should move on.
   Duration stop_idle_grace{100};
   // Serving without a supervisor; 0 = for ever.
   Duration orphan_timeout{600'000};
