@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "worker/core/ascii.hpp"
+#include "worker/core/keep_alive_hint.hpp"
 #include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
@@ -26,6 +27,7 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
           [this] { collect(); }),
       pid_(static_cast<std::uint64_t>(::getpid())),
       usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")),
+      keep_alive_lines_(render_keep_alive(options.keep_alive_hint, options.keep_alive_timeout)),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
   if (!options.request_id_header.empty()) check_header(options.request_id_header, {});

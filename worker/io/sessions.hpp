@@ -87,6 +87,7 @@ class Sessions {
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
+  std::string_view keep_alive_lines() const { return keep_alive_lines_; }
   std::string& request_id(Exchange& exchange);
   // Where every response says it; nothing where none does.
   std::string_view request_id_field() const;
@@ -247,6 +248,7 @@ class Sessions {
   RequestIds ids_;
   bool usual_request_id_;  // X-Request-ID, which every head is read for anyway
   PeerAddress::Text address_text_{};
+  std::string keep_alive_lines_;  // the same in every head
   std::vector<char> scratch_;
 };
 

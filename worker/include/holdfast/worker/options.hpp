@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,11 @@ struct Options {
   std::size_t min_body_progress = 1024;
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
+  // What "Keep-Alive: timeout=N" tells clients, in whole seconds, so that they close first and no
+  // request meets our close. Unset: 5 s less than keep_alive_timeout, which no network needs, and
+  // nothing where that is below 1 s. 0 = never said. Not below keep_alive_timeout:
+  // std::invalid_argument in the server's constructor.
+  std::optional<Duration> keep_alive_hint;
 
   TlsOptions tls;
 
