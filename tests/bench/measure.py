@@ -93,6 +93,10 @@ class Hammer:
     def mark(self):
         self.process.send_signal(signal.SIGUSR1)
 
+    def wake(self):
+        """Every idle connection sends one request more."""
+        self.process.send_signal(signal.SIGHUP)
+
     def finish(self):
         self.process.send_signal(signal.SIGINT)
         return self.result()
