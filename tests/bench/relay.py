@@ -10,8 +10,9 @@ class Relay:
 
     def __init__(self, context, server, rtt):
         self.server, self.near = server, server.target
-        argv = ["taskset", "-c", str(load.CLIENT_CPU), context.bin_dir / "rtt_relay", "--target", self.near, "--rtt", rtt]
-        self.process = subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        argv = ["taskset", "-c", str(load.CLIENT_CPU), str(context.bin_dir / "rtt_relay"),
+                "--target", self.near, "--rtt", rtt]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         address = self.process.stdout.readline().strip()
         if not address:
             raise RuntimeError("cannot relay: " + self.process.communicate()[1].strip())
