@@ -30,6 +30,7 @@ Json options_json(const WorkerOptions& options) {
   put(object, "new_grace_ms", options.new_grace);
   put(object, "idle_grace_ms", options.idle_grace);
   put(object, "orphan_timeout_ms", options.orphan_timeout);
+  put(object, "stop_timeout_max_ms", options.stop_timeout_max);
   return object;
 }
 
@@ -78,6 +79,8 @@ Json fields(const ControlMessage& message) {
                    object["reason"] = to_string(m.reason);
                    object["stop_timeout_ms"] = m.stop_timeout.count();
                    object["idle"] = "close";
+                   if (m.stop_timeout_max > m.stop_timeout)
+                     object["stop_timeout_max_ms"] = m.stop_timeout_max.count();
                  },
                  [&](const ReopenLogs& m) { object["fds"] = m.fds; },
                  [](const auto&) {},

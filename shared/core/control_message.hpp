@@ -111,6 +111,7 @@ struct WorkerOptions {
   std::optional<Millis> new_grace;
   std::optional<Millis> idle_grace;
   std::optional<Millis> orphan_timeout;
+  std::optional<Millis> stop_timeout_max = {};  // absent: as stop_timeout
   bool operator==(const WorkerOptions&) const = default;
 };
 
@@ -136,6 +137,7 @@ struct Drain {  // a later one replaces reason and policy; the earlier deadline 
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{60'000};
   IdlePolicy idle = IdlePolicy::Close;
+  Millis stop_timeout_max{0};  // for transfers that move; less than stop_timeout: the same
   bool operator==(const Drain&) const = default;
 };
 struct CloseListeners {

@@ -39,6 +39,7 @@ struct TellDrain {
   WorkerId worker;
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{};
+  Millis stop_timeout_max{};
 };
 struct TellCloseListeners {
   WorkerId worker;

@@ -25,12 +25,12 @@ void FleetTurn::accept(Worker& worker) {
 
 // A second drain keeps the earlier deadline, as the worker does.
 void FleetTurn::drain(Worker& worker, DrainReason reason) {
-  const TimePoint deadline = now_ + fleet_.policy.stop_timeout + fleet_.policy.kill_timeout;
+  const TimePoint deadline = now_ + fleet_.policy.longest_drain() + fleet_.policy.kill_timeout;
   const bool again = worker.phase == WorkerPhase::Draining && worker.deadline;
   worker.deadline = again ? std::min(*worker.deadline, deadline) : deadline;
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
-  act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout});
+  act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout, fleet_.policy.longest_drain()});
   act(AskStats{worker.id});  // should it have to be killed, its counts are known
 }
 
@@ -110,7 +110,7 @@ void FleetTurn::on(const WorkerBeganDrain& event) {
   const bool candidate = is_candidate(*worker);
   worker->phase = WorkerPhase::Draining;
   worker->leaving = true;
-  worker->deadline = now_ + fleet_.policy.stop_timeout + fleet_.policy.kill_timeout;
+  worker->deadline = now_ + fleet_.policy.longest_drain() + fleet_.policy.kill_timeout;
   if (candidate && !first_start()) {
     fail_candidate("a worker began to drain by itself", worker);
   } else if (!fleet_.stop && (serves(*worker) || candidate)) {

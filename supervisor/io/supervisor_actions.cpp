@@ -83,6 +83,8 @@ void Supervisor::perform(const WelcomeWorker& action) {
   welcome.listeners = listeners_.infos();
   welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout, options_.new_grace,
                      options_.idle_grace, options_.orphan_timeout};
+  if (options_.fleet.longest_drain() > options_.fleet.stop_timeout)
+    welcome.options.stop_timeout_max = options_.fleet.longest_drain();
   welcome.ticket_keys = ticket_keys_.newest_first();
   auto fds = listeners_.duplicates();
   if (!fds) return answer(WorkerBrokeProtocol{action.worker, fds.error().message});
@@ -100,7 +102,8 @@ void Supervisor::perform(const WelcomeWorker& action) {
 void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
 void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
 void Supervisor::perform(const TellDrain& action) {
-  tell(action.worker, Drain{action.reason, action.stop_timeout, IdlePolicy::Close});
+  tell(action.worker,
+       Drain{action.reason, action.stop_timeout, IdlePolicy::Close, action.stop_timeout_max});
 }
 void Supervisor::perform(const TellCloseListeners& action) {
   tell(action.worker, CloseListeners{});

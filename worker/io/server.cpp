@@ -99,9 +99,11 @@ void Server::Impl::prepare_alone() {
 }
 
 void Server::Impl::use_policy() {
-  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
+  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout, options_.stop_timeout_max};
   // Even with a kill_timeout of nothing, the thread needs a moment to end.
-  stop_limit_ = (options_.stop_timeout + std::max(options_.kill_timeout, Millis{1'000})).count();
+  stop_limit_ = (std::max(options_.stop_timeout, options_.stop_timeout_max) +
+                 std::max(options_.kill_timeout, Millis{1'000}))
+                    .count();
 }
 
 void Server::Impl::wait_for_signals() {
@@ -139,6 +141,8 @@ void Server::Impl::perform(const WorkerAction& action) {
                  },
                  [&](const StopListening& how) { stop_listening(how); },
                  [&](const BeginDrain& how) { begin_drain(how.reason); },
+                 [&](const MarkProgress&) { sessions_.mark_progress(); },
+                 [&](const CutStuck&) { cut_stuck(); },
                  [&](const CutConnections&) { cut(); },
                  [&](const UseOwnStderr&) {
                    if (own_stderr_) ::dup2(own_stderr_.get(), STDERR_FILENO);
@@ -178,12 +182,22 @@ void Server::Impl::stop_listening(const StopListening& how) {
 }
 
 void Server::Impl::cut() {
-  kill_began_ = clock_.now();
-  result_.killed = true;
-  result_.killed_connections = sessions_.connections();
-  bump("kill");
-  bump("kill.conn.count", static_cast<double>(sessions_.connections()));
+  count_cut(sessions_.connections());
   sessions_.cut_all();
+}
+
+void Server::Impl::cut_stuck() {
+  if (const std::size_t stuck = sessions_.cut_stuck(); stuck != 0) count_cut(stuck);
+}
+
+void Server::Impl::count_cut(std::size_t connections) {
+  if (!kill_began_) {
+    kill_began_ = clock_.now();
+    bump("kill");
+  }
+  result_.killed = true;
+  result_.killed_connections += connections;
+  bump("kill.conn.count", static_cast<double>(connections));
 }
 
 void Server::Impl::finish() {
@@ -199,7 +213,7 @@ void Server::Impl::finish() {
     result_.served = drained.served;
     result_.closed_idle = drained.closed_idle;
     result_.cut = drained.cut;
-    result_.handlers_left = sessions_.size() - sessions_.connections();
+    result_.handlers_left = sessions_.orphaned_handlers();
     result_.log_lines_lost = lost;
     bump_times();
     io_.stop();

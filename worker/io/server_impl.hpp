@@ -60,6 +60,8 @@ class Server::Impl {
   void perform(const WorkerAction& action);
   void finish();
   void cut();
+  void cut_stuck();
+  void count_cut(std::size_t connections);
   void stop_listening(const StopListening& how);
   void arm_timer();
   void begin_drain(DrainReason reason);

@@ -57,10 +57,15 @@ class Sessions {
   // may shorten graces.
   void begin_drain(Millis new_grace, Millis idle_grace);
   bool draining() const { return draining_; }
+  // stop_timeout struck: all but the transfers that moved bytes since the last call of either are
+  // ended, and nobody waits for handlers without a client any more. Returns how many were open.
+  void mark_progress();
+  std::size_t cut_stuck();
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
 
-  std::size_t size() const { return open_ + orphaned_handlers_; }  // what a drain waits for
+  std::size_t size() const { return open_ + (overtime_ ? 0 : orphaned_handlers_); }
+  std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
   Drained drained() const { return drained_; }
   std::size_t connections() const { return open_; }
@@ -139,6 +144,7 @@ class Sessions {
   void sweep();
   void shorten_grace(Connection& connection);
   void cut(Connection& connection, Completion why);
+  bool moves(Connection& connection);
 
   // session_prepare.cpp, proxy_input.cpp: before the first request
   bool prepare(Connection& connection);
@@ -231,6 +237,7 @@ class Sessions {
   std::size_t orphaned_handlers_ = 0;  // their clients left
 
   bool draining_ = false;
+  bool overtime_ = false;
   Millis new_grace_{0};
   Millis idle_grace_{0};
   Connection* sweep_at_ = nullptr;

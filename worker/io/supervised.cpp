@@ -18,7 +18,7 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
                         [](const Accept&) -> Order { return AcceptTold{}; },
                         [](const Pause&) -> Order { return PauseTold{}; },
                         [](const Drain& m) -> Order {
-                          return DrainTold{m.reason, m.stop_timeout};
+                          return DrainTold{m.reason, m.stop_timeout, m.stop_timeout_max};
                         },
                         [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
                         [](const auto&) -> Order { return std::nullopt; },

@@ -40,6 +40,7 @@ class Worker::Impl final : public LinkedService {
  private:
   void start_alone();
   void await_welcome();
+  LifecyclePolicy policy() const;
   void run();
 
   LifecyclePolicy on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) override;

@@ -134,6 +134,8 @@ void WorkerLink::perform(const WorkerAction& action) {
             say(service_.stats());  // what a deadline would cut
             service_.begin_drain(how.reason, lifecycle_.stop_at.value_or(Clock::now()));
           },
+          [](const MarkProgress&) {},  // never: nobody here sees progress
+          [](const CutStuck&) {},
           [&](const CutConnections&) { service_.cut_connections(); },
           [&](const UseOwnStderr&) { service_.use_own_stderr(); },
           [&](const FinishWorker&) {

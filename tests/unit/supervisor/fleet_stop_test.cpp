@@ -124,6 +124,17 @@ TEST_F(FleetStopTest, ADrainThatTakesTooLongIsKilledWithItsCounts) {
   EXPECT_EQ(exit().code, ExitCode::Ok);
 }
 
+TEST_F(FleetStopTest, AWorkerMayDrainUntilStopTimeoutMaxBeforeItIsKilled) {
+  world.fleet.policy.stop_timeout_max = world.fleet.policy.stop_timeout + Millis{30'000};
+  world.feed(StopRequested{});
+  EXPECT_EQ(world.all<TellDrain>().back().stop_timeout_max, world.fleet.policy.stop_timeout_max);
+  answer_queues(0, 0);
+  world.advance(world.fleet.policy.stop_timeout_max + world.fleet.policy.kill_timeout - Millis{1});
+  EXPECT_EQ(told<KillWorker>(), 0U);
+  world.advance(Millis{1});
+  EXPECT_EQ(told<KillWorker>(), 2U);
+}
+
 TEST_F(FleetStopTest, ASecondRequestAsksWhatItCutsAndKills) {
   const std::vector<WorkerId> ids = world.of(kFirst);
   world.feed(StopRequested{});

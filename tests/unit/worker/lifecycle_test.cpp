@@ -108,6 +108,58 @@ TEST(LifecycleTest, DeadlineCutsAndLeaves) {
   EXPECT_TRUE(has<FinishWorker>(cut));
 }
 
+TEST(LifecycleTest, WhatMovesBytesGoesOnFromStopTimeoutToItsMaximum) {
+  const DrainTold told{DrainReason::Reload, 10s, 60s};
+  const WorkerStep draining = at(in(Phase::Accepting), told, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s - kProgressWindow);
+  const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow + 10s - kProgressWindow);
+  EXPECT_TRUE(has<MarkProgress>(marked));
+  EXPECT_EQ(wake_at(marked.next), kNow + 10s);
+  WorkerStep looked = marked;
+  for (TimePoint now = kNow + 10s; now < kNow + 60s; now += kProgressWindow) {
+    looked = at(looked.next, WorkerTimerFired{}, 3, now);
+    ASSERT_TRUE(has<CutStuck>(looked));
+    ASSERT_FALSE(has<FinishWorker>(looked));
+    ASSERT_EQ(wake_at(looked.next), now + kProgressWindow);
+  }
+  EXPECT_TRUE(has<FinishWorker>(at(looked.next, ConnectionsGone{}, 0, kNow + 56s)));
+  const WorkerStep cut = at(looked.next, WorkerTimerFired{}, 3, kNow + 60s);
+  EXPECT_TRUE(has<CutConnections>(cut));
+  EXPECT_TRUE(has<FinishWorker>(cut));
+}
+
+TEST(LifecycleTest, AStopTimeoutShorterThanTheWindowLooksBackToTheDrainsBegin) {
+  const WorkerStep draining =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 300ms, 60s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow);
+  const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow);
+  EXPECT_TRUE(has<MarkProgress>(marked));
+  EXPECT_TRUE(has<CutStuck>(at(marked.next, WorkerTimerFired{}, 3, kNow + 300ms)));
+}
+
+TEST(LifecycleTest, WithoutSightOfProgressStopTimeoutCutsAll) {
+  Lifecycle state = in(Phase::Accepting);
+  state.policy.sees_progress = false;
+  const WorkerStep draining = at(state, DrainTold{DrainReason::Reload, 10s, 60s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s);
+  EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
+}
+
+TEST(LifecycleTest, AMaximumBelowStopTimeoutIsStopTimeout) {
+  const WorkerStep draining = at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, 2s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s);
+  EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
+}
+
+TEST(LifecycleTest, TheEarlierMaximumWinsToo) {
+  const WorkerStep first = at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, 60s}, 3);
+  const WorkerStep later = at(first.next, DrainTold{DrainReason::Shutdown, 3s, 20s}, 3, kNow + 1s);
+  EXPECT_EQ(later.next.stop_at, kNow + 4s);
+  EXPECT_EQ(later.next.end_at, kNow + 21s);
+  const WorkerStep strict = at(first.next, DrainTold{DrainReason::Shutdown, 3s}, 3, kNow + 1s);
+  EXPECT_TRUE(has<CutConnections>(at(strict.next, WorkerTimerFired{}, 3, kNow + 4s)));
+}
+
 TEST(LifecycleTest, LostSupervisorLeavesAServingWorkerServing) {
   const WorkerStep lost = at(in(Phase::Accepting), SupervisorLost{}, 3);
   EXPECT_EQ(lost.next.phase, Phase::Accepting);
@@ -156,7 +208,8 @@ WorkerEvent random_event(std::mt19937& random) {
     case 2:
       return PauseTold{};
     case 3:
-      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)}};
+      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)},
+                       Millis{pick(30'000)}};
     case 4:
       return CloseListenersTold{};
     case 5:
@@ -178,6 +231,8 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
     TimePoint now = kNow;
     bool stopped_listening = false;
     bool finished = false;
+    bool overtime = false;
+    state.policy.sees_progress = life % 4 != 0;
     for (int i = 0; i < 15; ++i) {
       now += Millis{std::uniform_int_distribution<int>(0, 4'000)(random)};
       const auto connections = std::uniform_int_distribution<std::size_t>(0, 2)(random);
@@ -195,9 +250,17 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
           finished = true;
         }
         if (std::holds_alternative<AbandonStart>(action)) finished = true;
+        if (std::holds_alternative<MarkProgress>(action)) {
+          ASSERT_FALSE(overtime) << "the last look is what counts then";
+        }
+        if (std::holds_alternative<CutStuck>(action)) {
+          ASSERT_TRUE(state.policy.sees_progress);
+          overtime = true;
+        }
       }
       if (got.next.phase == Phase::Draining) {
-        ASSERT_TRUE(wake_at(got.next)) << "a drain without a deadline";
+        ASSERT_TRUE(got.next.end_at) << "a drain without a deadline";
+        ASSERT_LE(*wake_at(got.next), *got.next.end_at);
       }
       if (got.next.phase == Phase::Exited) {
         ASSERT_TRUE(finished);

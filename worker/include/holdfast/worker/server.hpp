@@ -108,10 +108,11 @@ class HOLDFAST_API Server {
 
   // Stops gracefully: no listener any more; requests in flight get stop_timeout, connections that
   // have sent nothing new_grace, idle ones stop_idle_grace, hijacked streams are told and awaited.
-  // What is left then is cut. Returns when all is over, and the same to every caller; at the latest
-  // after stop_timeout and kill_timeout, with a failure (std::errc::timed_out) if a handler blocks
-  // the server's thread. On that thread it cannot wait: it does what request_stop() does and
-  // returns a failure (std::errc::resource_deadlock_would_occur).
+  // What is left then is cut, but for transfers that still move: those at stop_timeout_max. Returns
+  // when all is over, and the same to every caller; at the latest kill_timeout after that, with a
+  // failure (std::errc::timed_out) if a handler blocks the server's thread. On that thread it
+  // cannot wait: it does what request_stop() does and returns a failure
+  // (std::errc::resource_deadlock_would_occur).
   StopResult stop();
 
   // Begins to stop and returns at once. Works for run() too; under a supervisor as a TERM to this
