@@ -40,6 +40,7 @@ struct ConnectionName {
   std::uint64_t generation = 0;
   std::uint64_t worker = 0;
   std::uint64_t number = 0;
+  bool operator==(const ConnectionName&) const = default;
 };
 
 // An empty text is unknown, and absent from the line.
@@ -69,7 +70,7 @@ struct AccessRecord {
   std::uint64_t worker = 0;
   std::uint64_t generation = 0;
   bool draining = false;
-  std::uint64_t handed_off_from = 0;  // a worker; 0: absent
+  std::uint64_t handed_off_from = 0;  // the generation that had the connection before; 0: absent
   Completion completion = Completion::Ok;
   const TlsInfo* tls = nullptr;  // null: no TLS
   std::span<const LogField> fields;
