@@ -119,6 +119,7 @@ std::string_view type_name(const ControlMessage& message) {
           [](const Welcome&) -> std::string_view { return "welcome"; },
           [](const Accept&) -> std::string_view { return "accept"; },
           [](const Pause&) -> std::string_view { return "pause"; },
+          [](const LameDuck&) -> std::string_view { return "lame_duck"; },
           [](const Drain&) -> std::string_view { return "drain"; },
           [](const CloseListeners&) -> std::string_view { return "close_listeners"; },
           [](const ReopenLogs&) -> std::string_view { return "reopen_logs"; },

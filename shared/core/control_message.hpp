@@ -133,6 +133,11 @@ struct Accept {
 struct Pause {
   bool operator==(const Pause&) const = default;
 };
+// The whole service will stop soon: goes on as before, but every response says close and readiness
+// is false. A worker that does not know it just goes on.
+struct LameDuck {
+  bool operator==(const LameDuck&) const = default;
+};
 struct Drain {  // a later one replaces reason and policy; the earlier deadline wins
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{60'000};
@@ -161,7 +166,7 @@ struct Unknown {
 };
 
 using ControlMessage = std::variant<Hello, Ready, Accepting, Paused, Draining, ListenersClosed,
-                                    Pong, Stats, Drained, Welcome, Accept, Pause, Drain,
+                                    Pong, Stats, Drained, Welcome, Accept, Pause, LameDuck, Drain,
                                     CloseListeners, ReopenLogs, Ping, StatsRequest, Unknown>;
 
 // The value of "type": "hello", "welcome", ...; for Unknown the type it carried.

@@ -150,6 +150,7 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "welcome") return read_welcome(object);
   if (type == "accept") return Accept{};
   if (type == "pause") return Pause{};
+  if (type == "lame_duck") return LameDuck{};
   if (type == "drain") return read_drain(object);
   if (type == "close_listeners") return CloseListeners{};
   if (type == "reopen_logs") return ReopenLogs{texts(object, "fds")};

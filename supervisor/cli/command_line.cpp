@@ -102,6 +102,8 @@ class RunCommand {
         [&fleet](const std::string& text) { fleet.stop_timeout_max = parse_time(text); });
     add_duration("--kill-timeout", fleet.kill_timeout, "SIGKILL comes D after that");
     add_duration("--syn-wait", fleet.syn_wait, "A stop waits D for handshakes under way");
+    add_duration("--lame-duck", fleet.lame_duck,
+                 "A stop first serves on for D, not ready and saying close");
     add_duration("--new-grace", options_.new_grace,
                  "A draining worker waits D for a new connection's first request");
     add_duration("--idle-grace", options_.idle_grace,

@@ -35,6 +35,9 @@ struct TellAccept {
 struct TellPause {
   WorkerId worker;
 };
+struct TellLameDuck {
+  WorkerId worker;
+};
 struct TellDrain {
   WorkerId worker;
   DrainReason reason = DrainReason::Reload;
@@ -71,8 +74,8 @@ struct Exit {
 
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
-                 TellPause, TellDrain, TellCloseListeners, AskStats, TerminateWorker, KillWorker,
-                 ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners, AnnounceServing, Report,
-                 WakeAt, Exit>;
+                 TellPause, TellLameDuck, TellDrain, TellCloseListeners, AskStats, TerminateWorker,
+                 KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners,
+                 AnnounceServing, Report, WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

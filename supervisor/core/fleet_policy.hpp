@@ -17,6 +17,7 @@ struct FleetPolicy {
   Millis stop_timeout_max{0};  // less than stop_timeout: the same
   Millis kill_timeout{10'000};
   Millis syn_wait{500};
+  Millis lame_duck{0};
   unsigned give_up = 10;
   std::size_t max_old_generations = 4;
   // How long a drain may take before the worker hangs.

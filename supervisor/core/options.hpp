@@ -28,6 +28,7 @@ struct Options {
   // kill_timeout: 10s. After stop_timeout a worker only cuts and flushes its log; and the sum stays
   //   below the 90s after which systemd kills everything (systemd.service(5), TimeoutStopSec).
   // syn_wait: 500ms. Two slow round trips; a handshake that takes longer is retried by its client.
+  // lame_duck: 0s. Only behind a load balancer that asks for readiness is it worth a slower stop.
   // give_up: 10 deaths in a row take half a minute with the back-off: no accident any more.
   // max_old_generations: 4. Each one costs its memory while long requests last.
   FleetPolicy fleet;

@@ -101,6 +101,7 @@ void Supervisor::perform(const WelcomeWorker& action) {
 
 void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
 void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
+void Supervisor::perform(const TellLameDuck& action) { tell(action.worker, LameDuck{}); }
 void Supervisor::perform(const TellDrain& action) {
   tell(action.worker,
        Drain{action.reason, action.stop_timeout, IdlePolicy::Close, action.stop_timeout_max});

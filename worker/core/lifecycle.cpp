@@ -1,6 +1,7 @@
 #include "worker/core/lifecycle.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/core/overloaded.hpp"
 
@@ -31,6 +32,11 @@ class Stepper {
     if (s_.phase != Phase::Accepting && s_.phase != Phase::Paused) return;
     s_.phase = Phase::Paused;
     act(PauseAccepting{});
+  }
+
+  void on(const LameDuckTold&) {
+    if (s_.phase == Phase::Draining || std::exchange(s_.lame_duck, true)) return;
+    act(BeginLameDuck{});
   }
 
   void on(const DrainTold& told) { drain(told.reason, told.stop_timeout, told.stop_timeout_max); }

@@ -34,8 +34,9 @@ struct Lifecycle {
   Phase phase = Phase::Starting;
   bool listening = true;  // our copies of the listeners are open
   bool supervised =
-      true;          // somebody is at the other end of the channel (alone: false from the start)
-  bool cut = false;  // all that was left was cut
+      true;  // somebody is at the other end of the channel (alone: false from the start)
+  bool lame_duck = false;
+  bool cut = false;       // all that was left was cut
   bool overtime = false;  // stop_timeout struck; what moves bytes goes on
   DrainReason reason = DrainReason::Reload;
   std::optional<TimePoint> mark_at;    // Draining: progress counts from here on
@@ -55,13 +56,15 @@ struct DrainTold {
   Millis stop_timeout;
   Millis stop_timeout_max{0};  // as in the policy
 };
+struct LameDuckTold {};
 struct CloseListenersTold {};
 struct SupervisorLost {};   // EOF on the channel
 struct TermReceived {};     // the operator's SIGTERM to this worker
 struct ConnectionsGone {};  // the last connection has closed
 struct WorkerTimerFired {};
-using WorkerEvent = std::variant<Prepared, AcceptTold, PauseTold, DrainTold, CloseListenersTold,
-                                 SupervisorLost, TermReceived, ConnectionsGone, WorkerTimerFired>;
+using WorkerEvent =
+    std::variant<Prepared, AcceptTold, PauseTold, LameDuckTold, DrainTold, CloseListenersTold,
+                 SupervisorLost, TermReceived, ConnectionsGone, WorkerTimerFired>;
 
 // What to do
 // ------------------------------------------------------------------------------------------------------
@@ -74,6 +77,7 @@ struct StopListening {
   bool drain_queue;
   bool announce;
 };
+struct BeginLameDuck {};  // every response says close, readiness is false
 struct BeginDrain {
   DrainReason reason;
 };                       // say `draining`, tell every connection
@@ -84,8 +88,8 @@ struct UseOwnStderr {};  // the pipe to the supervisor is dead
 struct FinishWorker {};  // flush the log, say `drained`, exit 0
 struct AbandonStart {};  // exit 1: nobody is there to serve for
 using WorkerAction =
-    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginDrain, MarkProgress,
-                 CutStuck, CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
+    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginLameDuck, BeginDrain,
+                 MarkProgress, CutStuck, CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
 
 struct WorkerView {
   TimePoint now;

@@ -201,7 +201,7 @@ bool Sessions::must_close(const Exchange& exchange) const {
   if (limit != 0 && exchange.connection != nullptr &&
       exchange.connection->machine.requests >= limit)
     return true;
-  return draining_ && !next_request_is_here(exchange);
+  return (draining_ || lame_duck_) && !next_request_is_here(exchange);
 }
 
 // What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a

@@ -130,16 +130,16 @@ void Server::Impl::feed(const WorkerEvent& event) {
 void Server::Impl::perform(const WorkerAction& action) {
   std::visit(overloaded{
                  [&](const SayReady&) { say(Ready{}); },
-                 [&](const StartAccepting&) {
-                   acceptors_.start();
-                   say(Accepting{});
-                   if (accepting_hook_) std::exchange(accepting_hook_, nullptr)();
-                 },
+                 [&](const StartAccepting&) { accept(); },
                  [&](const PauseAccepting&) {
                    acceptors_.pause();
                    say(Paused{});
                  },
                  [&](const StopListening& how) { stop_listening(how); },
+                 [&](const BeginLameDuck&) {
+                   sessions_.begin_lame_duck();
+                   end_readiness();
+                 },
                  [&](const BeginDrain& how) { begin_drain(how.reason); },
                  [&](const MarkProgress&) { sessions_.mark_progress(); },
                  [&](const CutStuck&) { cut_stuck(); },
@@ -157,7 +157,22 @@ void Server::Impl::perform(const WorkerAction& action) {
              action);
 }
 
+void Server::Impl::accept() {
+  acceptors_.start();
+  ready_ = !service_ends_;
+  say(Accepting{});
+  if (accepting_hook_) std::exchange(accepting_hook_, nullptr)();
+}
+
+// The service as a whole is about to end; at a reload it goes on, whoever serves it.
+void Server::Impl::end_readiness() {
+  ready_ = false;
+  if (std::exchange(service_ends_, true)) return;
+  if (lame_duck_hook_) std::exchange(lame_duck_hook_, nullptr)();
+}
+
 void Server::Impl::begin_drain(DrainReason reason) {
+  if (reason == DrainReason::Shutdown || reason == DrainReason::Orphaned) end_readiness();
   say(Draining{reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {
@@ -236,6 +251,7 @@ void Server::default_header(std::string name, std::string value) {
   impl_->default_header(std::move(name), std::move(value));
 }
 void Server::on_accepting(std::function<void()> hook) { impl_->on_accepting(std::move(hook)); }
+void Server::on_lame_duck(std::function<void()> hook) { impl_->on_lame_duck(std::move(hook)); }
 void Server::on_connection_state(ConnectionHook hook) {
   impl_->on_connection_state(std::move(hook));
 }
@@ -250,6 +266,7 @@ std::optional<Failure> Server::wait() { return impl_->wait(); }
 StopResult Server::stop() { return impl_->stop(); }
 void Server::request_stop() { impl_->request_stop(); }
 std::optional<Failure> Server::reopen_log() { return impl_->reopen_log(); }
+bool Server::ready() const { return impl_->ready(); }
 std::uint64_t Server::generation() const { return impl_->identity().generation; }
 std::uint64_t Server::worker() const { return impl_->identity().worker; }
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }

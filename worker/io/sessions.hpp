@@ -57,6 +57,8 @@ class Sessions {
   // may shorten graces.
   void begin_drain(Millis new_grace, Millis idle_grace);
   bool draining() const { return draining_; }
+  // From now on every response says close, and nothing else changes.
+  void begin_lame_duck() { lame_duck_ = true; }
   // stop_timeout struck: all but the transfers that moved bytes since the last call of either are
   // ended, and nobody waits for handlers without a client any more. Returns how many were open.
   void mark_progress();
@@ -238,6 +240,7 @@ class Sessions {
 
   bool draining_ = false;
   bool overtime_ = false;
+  bool lame_duck_ = false;
   Millis new_grace_{0};
   Millis idle_grace_{0};
   Connection* sweep_at_ = nullptr;

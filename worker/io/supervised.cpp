@@ -20,6 +20,7 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
                         [](const Drain& m) -> Order {
                           return DrainTold{m.reason, m.stop_timeout, m.stop_timeout_max};
                         },
+                        [](const LameDuck&) -> Order { return LameDuckTold{}; },
                         [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
                         [](const auto&) -> Order { return std::nullopt; },
                     },

@@ -114,6 +114,11 @@ void Worker::Impl::close_listeners(bool accept_queued) {
   listeners_closed_ = true;
 }
 
+void Worker::Impl::begin_lame_duck() {
+  tracker_.begin_lame_duck();
+  if (lame_duck) lame_duck();
+}
+
 void Worker::Impl::begin_drain(DrainReason reason, TimePoint deadline) {
   if (!draining_.exchange(true)) answered_before_drain_ = answered_;
   const Millis idle_grace = reason == DrainReason::Shutdown

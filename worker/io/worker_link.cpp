@@ -129,6 +129,7 @@ void WorkerLink::perform(const WorkerAction& action) {
             // The queue may have been empty, and then nothing else tells that the worker is.
             if (how.drain_queue) post(ConnectionsGone{});
           },
+          [&](const BeginLameDuck&) { service_.begin_lame_duck(); },
           [&](const BeginDrain& how) {
             say(Draining{how.reason});
             say(service_.stats());  // what a deadline would cut

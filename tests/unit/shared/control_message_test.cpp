@@ -55,6 +55,7 @@ std::vector<Golden> goldens() {
       {"welcome_ticket_keys", Welcome{1, {1}, {1}, {}, {}, {}, {key_of(0), key_of(0x80)}}},
       {"accept", Accept{}},
       {"pause", Pause{}},
+      {"lame_duck", LameDuck{}},
       {"drain", Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Close}},
       {"drain_overtime",
        Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Close, Millis{600'000}}},

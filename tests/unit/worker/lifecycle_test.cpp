@@ -198,9 +198,18 @@ TEST(LifecycleTest, AloneTheFirstTermDrainsAndTheSecondCuts) {
   EXPECT_TRUE(has<CutConnections>(at(first.next, TermReceived{}, 3)));
 }
 
+TEST(LifecycleTest, ALameDuckGoesOnAcceptingAndIsToldOnce) {
+  const WorkerStep got = at(in(Phase::Accepting), LameDuckTold{}, 3);
+  EXPECT_EQ(got.next.phase, Phase::Accepting);
+  EXPECT_TRUE(has<BeginLameDuck>(got));
+  EXPECT_TRUE(at(got.next, LameDuckTold{}, 3).actions.empty());
+  const WorkerStep draining = at(in(Phase::Accepting), DrainTold{DrainReason::Shutdown, 5s}, 3);
+  EXPECT_TRUE(at(draining.next, LameDuckTold{}, 3).actions.empty()) << "the drain says more";
+}
+
 WorkerEvent random_event(std::mt19937& random) {
   const auto pick = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
-  switch (pick(9)) {
+  switch (pick(10)) {
     case 0:
       return Prepared{};
     case 1:
@@ -218,6 +227,8 @@ WorkerEvent random_event(std::mt19937& random) {
       return TermReceived{};
     case 7:
       return ConnectionsGone{};
+    case 8:
+      return LameDuckTold{};
     default:
       return WorkerTimerFired{};
   }
