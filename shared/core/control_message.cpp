@@ -43,6 +43,8 @@ Json fields(const ControlMessage& message) {
                    object["pid"] = m.pid;
                    object["library"] = m.library;
                    object["features"] = m.features;
+                   if (m.handoff)
+                     object["handoff"] = {{"min", m.handoff->min}, {"max", m.handoff->max}};
                  },
                  [&](const Draining& m) { object["reason"] = to_string(m.reason); },
                  [&](const Stats& m) {
@@ -78,9 +80,20 @@ Json fields(const ControlMessage& message) {
                  [&](const Drain& m) {
                    object["reason"] = to_string(m.reason);
                    object["stop_timeout_ms"] = m.stop_timeout.count();
-                   object["idle"] = "close";
+                   object["idle"] = to_string(m.idle);
                    if (m.stop_timeout_max > m.stop_timeout)
                      object["stop_timeout_max_ms"] = m.stop_timeout_max.count();
+                 },
+                 [&](const HandoffDone& m) {
+                   object["sent"] = m.sent;
+                   object["taken"] = m.taken;
+                   object["returned"] = m.returned;
+                 },
+                 [&](const Peer& m) {
+                   object["role"] = m.role == Peer::Role::Give ? "give" : "take";
+                   object["worker"] = m.worker.value;
+                   object["generation"] = m.generation.value;
+                   object["records"] = m.records;
                  },
                  [&](const ReopenLogs& m) { object["fds"] = m.fds; },
                  [](const auto&) {},
@@ -104,6 +117,10 @@ std::string_view to_string(DrainReason reason) {
   return "unknown";
 }
 
+std::string_view to_string(IdlePolicy policy) {
+  return policy == IdlePolicy::Handoff ? "handoff" : "close";
+}
+
 std::string_view type_name(const ControlMessage& message) {
   return std::visit(
       overloaded{
@@ -116,11 +133,13 @@ std::string_view type_name(const ControlMessage& message) {
           [](const Pong&) -> std::string_view { return "pong"; },
           [](const Stats&) -> std::string_view { return "stats"; },
           [](const Drained&) -> std::string_view { return "drained"; },
+          [](const HandoffDone&) -> std::string_view { return "handoff_done"; },
           [](const Welcome&) -> std::string_view { return "welcome"; },
           [](const Accept&) -> std::string_view { return "accept"; },
           [](const Pause&) -> std::string_view { return "pause"; },
           [](const LameDuck&) -> std::string_view { return "lame_duck"; },
           [](const Drain&) -> std::string_view { return "drain"; },
+          [](const Peer&) -> std::string_view { return "peer"; },
           [](const CloseListeners&) -> std::string_view { return "close_listeners"; },
           [](const ReopenLogs&) -> std::string_view { return "reopen_logs"; },
           [](const Ping&) -> std::string_view { return "ping"; },
@@ -138,7 +157,7 @@ std::size_t expected_fds(const ControlMessage& message) {
   if (const auto* welcome = std::get_if<Welcome>(&message))
     return welcome->listeners.size() + welcome->fds.size();
   if (const auto* reopen = std::get_if<ReopenLogs>(&message)) return reopen->fds.size();
-  return 0;
+  return std::holds_alternative<Peer>(message) ? 1 : 0;
 }
 
 }  // namespace holdfast

@@ -43,18 +43,27 @@ enum class DrainReason : std::uint8_t {
   Orphaned,
   Operator
 };
-enum class IdlePolicy : std::uint8_t { Close };
+// What becomes of idle connections in a drain.
+enum class IdlePolicy : std::uint8_t {
+  Close,
+  Handoff  // they go to the workers that `peer` named before, and live on
+};
 
 std::string_view to_string(DrainReason reason);
+std::string_view to_string(IdlePolicy policy);
 
 // Worker to supervisor
 // -------------------------------------------------------------------------------------------
+
+// Which records of connections workers understand (docs/handoff_protocol.md).
+inline constexpr ProtocolRange kHandoffRecords{1, 1};
 
 struct Hello {
   ProtocolRange protocol = kProtocol;
   int pid = 0;
   std::string library;
   std::vector<std::string> features;
+  std::optional<ProtocolRange> handoff = {};  // nothing: it neither gives nor takes connections
   bool operator==(const Hello&) const = default;
 };
 struct Ready {
@@ -93,6 +102,13 @@ struct Drained {
   std::uint64_t cut = 0;          // connections ended by a deadline, with a request in flight
   std::uint64_t log_lines_lost = 0;
   bool operator==(const Drained&) const = default;
+};
+
+struct HandoffDone {           // before `drained`
+  std::uint64_t sent = 0;      // connections offered, each time that one was
+  std::uint64_t taken = 0;     // and released to their takers
+  std::uint64_t returned = 0;  // refused, taken back, or not answered
+  bool operator==(const HandoffDone&) const = default;
 };
 
 // Supervisor to worker
@@ -145,6 +161,16 @@ struct Drain {  // a later one replaces reason and policy; the earlier deadline 
   Millis stop_timeout_max{0};  // for transfers that move; less than stop_timeout: the same
   bool operator==(const Drain&) const = default;
 };
+// Descriptor: a SOCK_SEQPACKET end; the other worker has the other one. A giver gets it before its
+// `drain`.
+struct Peer {
+  enum class Role : std::uint8_t { Give, Take };
+  Role role = Role::Take;
+  WorkerId worker;  // the other one
+  GenerationId generation;
+  int records = kHandoffRecords.max;  // the highest version that both understand
+  bool operator==(const Peer&) const = default;
+};
 struct CloseListeners {
   bool operator==(const CloseListeners&) const = default;
 };
@@ -165,9 +191,10 @@ struct Unknown {
   bool operator==(const Unknown&) const = default;
 };
 
-using ControlMessage = std::variant<Hello, Ready, Accepting, Paused, Draining, ListenersClosed,
-                                    Pong, Stats, Drained, Welcome, Accept, Pause, LameDuck, Drain,
-                                    CloseListeners, ReopenLogs, Ping, StatsRequest, Unknown>;
+using ControlMessage =
+    std::variant<Hello, Ready, Accepting, Paused, Draining, ListenersClosed, Pong, Stats, Drained,
+                 HandoffDone, Welcome, Accept, Pause, LameDuck, Drain, Peer, CloseListeners,
+                 ReopenLogs, Ping, StatsRequest, Unknown>;
 
 // The value of "type": "hello", "welcome", ...; for Unknown the type it carried.
 std::string_view type_name(const ControlMessage& message);

@@ -63,13 +63,30 @@ DrainReason reason(const Json& object) {
   throw BadField{"reason '" + name + "' is unknown"};
 }
 
-ProtocolRange protocol_range(const Json& object) {
-  const auto found = object.find("protocol");
-  if (found == object.end() || !found->is_object()) throw BadField{"protocol must be an object"};
+ProtocolRange protocol_range(const Json& object, const std::string& key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_object()) throw BadField{key + " must be an object"};
   const ProtocolRange range{static_cast<int>(number(*found, "min", 1, 1'000'000)),
                             static_cast<int>(number(*found, "max", 1, 1'000'000))};
-  if (range.min > range.max) throw BadField{"protocol.min is above protocol.max"};
+  if (range.min > range.max) throw BadField{key + ".min is above " + key + ".max"};
   return range;
+}
+
+Hello read_hello(const Json& object) {
+  Hello hello{protocol_range(object, "protocol"),
+              static_cast<int>(number(object, "pid", 0, std::numeric_limits<int>::max())),
+              text(object, "library"), texts(object, "features")};
+  if (object.contains("handoff")) hello.handoff = protocol_range(object, "handoff");
+  return hello;
+}
+
+Peer read_peer(const Json& object) {
+  const std::string role = text(object, "role");
+  if (role != "give" && role != "take") throw BadField{"role '" + role + "' is unknown"};
+  return {role == "give" ? Peer::Role::Give : Peer::Role::Take,
+          {number(object, "worker")},
+          {number(object, "generation")},
+          static_cast<int>(number(object, "records", 1, 1'000'000))};
 }
 
 WorkerOptions read_options(const Json& message) {
@@ -120,16 +137,12 @@ Drain read_drain(const Json& object) {
   Drain drain{reason(object), millis(object, "stop_timeout_ms").value_or(Millis{60'000}),
               IdlePolicy::Close, millis(object, "stop_timeout_max_ms").value_or(Millis{0})};
   // A policy that this build does not know falls back to the one that every worker can do.
-  text(object, "idle");
+  if (text(object, "idle") == to_string(IdlePolicy::Handoff)) drain.idle = IdlePolicy::Handoff;
   return drain;
 }
 
 ControlMessage read(const std::string& type, const Json& object) {
-  if (type == "hello") {
-    return Hello{protocol_range(object),
-                 static_cast<int>(number(object, "pid", 0, std::numeric_limits<int>::max())),
-                 text(object, "library"), texts(object, "features")};
-  }
+  if (type == "hello") return read_hello(object);
   if (type == "ready") return Ready{};
   if (type == "accepting") return Accepting{};
   if (type == "paused") return Paused{};
@@ -147,11 +160,14 @@ ControlMessage read(const std::string& type, const Json& object) {
                    number(object, "closed_idle"), number(object, "cut"),
                    number(object, "log_lines_lost")};
   }
+  if (type == "handoff_done")
+    return HandoffDone{number(object, "sent"), number(object, "taken"), number(object, "returned")};
   if (type == "welcome") return read_welcome(object);
   if (type == "accept") return Accept{};
   if (type == "pause") return Pause{};
   if (type == "lame_duck") return LameDuck{};
   if (type == "drain") return read_drain(object);
+  if (type == "peer") return read_peer(object);
   if (type == "close_listeners") return CloseListeners{};
   if (type == "reopen_logs") return ReopenLogs{texts(object, "fds")};
   if (type == "ping") return Ping{};

@@ -50,7 +50,7 @@ Result<bool> send_datagram(int socket, std::string_view bytes, std::span<const i
   }
 }
 
-Result<Datagram> receive_datagram(int socket, std::size_t max_bytes) {
+Result<Datagram> receive_datagram(int socket, std::size_t max_bytes, LostFds lost) {
   Datagram datagram;
   datagram.bytes.resize(max_bytes);
   iovec data{datagram.bytes.data(), datagram.bytes.size()};
@@ -72,7 +72,8 @@ Result<Datagram> receive_datagram(int socket, std::size_t max_bytes) {
     return errno_error("receive a message", errno);
   }
   take_fds(header, datagram.fds);
-  if ((header.msg_flags & MSG_CTRUNC) != 0) {
+  datagram.fds_lost = (header.msg_flags & MSG_CTRUNC) != 0;
+  if (datagram.fds_lost && lost == LostFds::Fail) {
     return plain_error("receive a message",
                        "descriptors were lost; the limit of open files is too low");
   }

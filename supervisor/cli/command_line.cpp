@@ -29,6 +29,13 @@ Number parse_number(const std::string& text, Number low, Number high) {
   return value;
 }
 
+IdlePolicy parse_idle(const std::string& text) {
+  for (const IdlePolicy policy : {IdlePolicy::Close, IdlePolicy::Handoff}) {
+    if (text == to_string(policy)) return policy;
+  }
+  throw CLI::ValidationError("'" + text + "' is neither close nor handoff");
+}
+
 Millis parse_time(const std::string& text) {
   const auto duration = parse_duration(text);
   if (!duration) throw CLI::ValidationError(duration.error().message);
@@ -108,6 +115,10 @@ class RunCommand {
                  "A draining worker waits D for a new connection's first request");
     add_duration("--idle-grace", options_.idle_grace,
                  "A draining worker keeps idle connections for D");
+    add("--idle", "POLICY",
+        "What a reload does with idle connections: close, or handoff to the new workers "
+        "(default: close)",
+        [&fleet](const std::string& text) { fleet.idle = parse_idle(text); });
     add_duration("--orphan-timeout", options_.orphan_timeout,
                  "A worker without a supervisor serves on for D; 0: for ever");
   }

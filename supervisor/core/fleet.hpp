@@ -43,6 +43,7 @@ struct Worker {
   std::optional<ExitStatus> exited = {};
   bool channel_closed = false;
   bool welcomed = false;
+  std::optional<ProtocolRange> handoff = {};  // which records of connections it understands
   bool leaving = false;          // its end is no crash: it was asked to go, or said that it goes
   bool takes_the_queue = false;  // in a full stop: accepts until it is told to close its listeners
   bool listeners_closed = false;

@@ -38,10 +38,17 @@ struct TellPause {
 struct TellLameDuck {
   WorkerId worker;
 };
+// A channel of their own, over which the one hands its connections to the other.
+struct ConnectPeers {
+  WorkerId giver;
+  WorkerId taker;
+  int records = 1;
+};
 struct TellDrain {
   WorkerId worker;
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{};
+  IdlePolicy idle = IdlePolicy::Close;
   Millis stop_timeout_max{};
 };
 struct TellCloseListeners {
@@ -74,8 +81,8 @@ struct Exit {
 
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
-                 TellPause, TellLameDuck, TellDrain, TellCloseListeners, AskStats, TerminateWorker,
-                 KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners,
-                 AnnounceServing, Report, WakeAt, Exit>;
+                 TellPause, TellLameDuck, ConnectPeers, TellDrain, TellCloseListeners, AskStats,
+                 TerminateWorker, KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues,
+                 ShutListeners, AnnounceServing, Report, WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

@@ -38,6 +38,7 @@ struct WorkerNotStarted {  // fork or exec failed; there is no process
 struct WorkerGreeted {  // hello
   WorkerId worker;
   ProtocolRange protocol;
+  std::optional<ProtocolRange> handoff = {};
 };
 struct WorkerBecameReady {
   WorkerId worker;
@@ -54,6 +55,10 @@ struct WorkerBeganDrain {  // also unasked
 };
 struct WorkerClosedListeners {
   WorkerId worker;
+};
+struct WorkerHandedOff {
+  WorkerId worker;
+  HandoffDone counts;
 };
 struct WorkerDrained {
   WorkerId worker;
@@ -85,7 +90,7 @@ using FleetEvent =
     std::variant<Started, ReloadRequested, StopRequested, ScaleRequested, GenerationPrepared,
                  GenerationRefused, WorkerNotStarted, WorkerGreeted, WorkerBecameReady,
                  WorkerAccepted, WorkerPaused, WorkerBeganDrain, WorkerClosedListeners,
-                 WorkerDrained, WorkerLoadChanged, WorkerBrokeProtocol, ChannelClosed, WorkerExited,
-                 QueuesMeasured, TimerFired>;
+                 WorkerHandedOff, WorkerDrained, WorkerLoadChanged, WorkerBrokeProtocol,
+                 ChannelClosed, WorkerExited, QueuesMeasured, TimerFired>;
 
 }  // namespace holdfast::supervisor

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "shared/core/control_message.hpp"
 #include "shared/core/time.hpp"
 
 namespace holdfast::supervisor {
@@ -20,6 +21,7 @@ struct FleetPolicy {
   Millis lame_duck{0};
   unsigned give_up = 10;
   std::size_t max_old_generations = 4;
+  IdlePolicy idle = IdlePolicy::Close;  // of a reload's drain
   // How long a drain may take before the worker hangs.
   Millis longest_drain() const { return std::max(stop_timeout, stop_timeout_max); }
   bool operator==(const FleetPolicy&) const = default;
@@ -27,6 +29,10 @@ struct FleetPolicy {
 
 // How many workers `scale up` may reach: a held-down key must not fork the machine to death.
 inline constexpr std::size_t kMaxWorkers = 1'024;
+
+// So many workers of the new generation one old worker gives its connections to. Each costs both a
+// descriptor and a socket buffer; with more of them every old worker takes others.
+inline constexpr std::size_t kMaxTakers = 16;
 
 // A worker whose channel ended must end too, and the other way round.
 inline constexpr Millis kEndTogether{1'000};

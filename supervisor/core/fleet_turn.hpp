@@ -32,6 +32,7 @@ class FleetTurn {
   void on(const WorkerAccepted& event);
   void on(const WorkerPaused& event);
   void on(const WorkerBeganDrain& event);
+  void on(const WorkerHandedOff& event);
   void on(const WorkerDrained& event);
   void on(const WorkerLoadChanged& event);
   // fleet_ends.cpp
@@ -63,6 +64,7 @@ class FleetTurn {
   void start_worker(GenerationId generation);
   void accept(Worker& worker);
   void drain(Worker& worker, DrainReason reason);
+  bool connect_takers(const Worker& giver);
   void terminate(Worker& worker);
   void kill(Worker& worker, const std::string& reason);
   void scale_down();

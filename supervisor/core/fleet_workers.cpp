@@ -30,8 +30,25 @@ void FleetTurn::drain(Worker& worker, DrainReason reason) {
   worker.deadline = again ? std::min(*worker.deadline, deadline) : deadline;
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
-  act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout, fleet_.policy.longest_drain()});
+  const bool handoff = reason == DrainReason::Reload && connect_takers(worker);
+  act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout,
+                handoff ? IdlePolicy::Handoff : IdlePolicy::Close, fleet_.policy.longest_drain()});
   act(AskStats{worker.id});  // should it have to be killed, its counts are known
+}
+
+// With the workers that serve from now on; false where none can take connections from it.
+bool FleetTurn::connect_takers(const Worker& giver) {
+  if (fleet_.policy.idle != IdlePolicy::Handoff || !giver.handoff) return false;
+  std::vector<ConnectPeers> pairs;
+  for (const Worker& taker : fleet_.workers) {
+    if (!serves(taker) || taker.exited || taker.leaving || !taker.handoff) continue;
+    if (taker.phase != WorkerPhase::Accepting) continue;
+    if (const auto records = common_protocol(*giver.handoff, *taker.handoff))
+      pairs.push_back({giver.id, taker.id, *records});
+  }
+  for (std::size_t i = 0; i < std::min(pairs.size(), kMaxTakers); ++i)
+    act(pairs[(giver.id.value + i) % pairs.size()]);
+  return !pairs.empty();
 }
 
 void FleetTurn::terminate(Worker& worker) {
@@ -60,6 +77,7 @@ void FleetTurn::on(const WorkerGreeted& event) {
   const auto version = common_protocol(kProtocol, event.protocol);
   if (!version) return misbehaved(*worker, "speaks no version of the protocol that we speak");
   worker->welcomed = true;
+  worker->handoff = event.handoff;
   act(WelcomeWorker{worker->id, *version});
 }
 
@@ -85,7 +103,7 @@ void FleetTurn::on(const WorkerBecameReady& event) {
 
 void FleetTurn::on(const WorkerAccepted& event) {
   Worker* worker = find_alive(event.worker);
-  if (worker == nullptr || worker->phase != WorkerPhase::Opening) return;
+  if (worker == nullptr || worker->phase != WorkerPhase::Opening || worker->condemned) return;
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
   act(report("worker_accepting").about(worker->id));
@@ -103,7 +121,8 @@ void FleetTurn::on(const WorkerPaused& event) {
 // recycles itself.
 void FleetTurn::on(const WorkerBeganDrain& event) {
   Worker* worker = find_alive(event.worker);
-  if (worker == nullptr || worker->leaving || worker->phase == WorkerPhase::Killed) return;
+  if (worker == nullptr || worker->leaving || worker->condemned) return;
+  if (worker->phase == WorkerPhase::Killed) return;
   act(report("worker_leaving")
           .about(worker->id)
           .with("reason", std::string(to_string(event.reason))));
@@ -117,6 +136,15 @@ void FleetTurn::on(const WorkerBeganDrain& event) {
     replace(*worker);
     advance_candidate();
   }
+}
+
+void FleetTurn::on(const WorkerHandedOff& event) {
+  if (find(event.worker) == nullptr) return;
+  act(report("handoff_done")
+          .about(event.worker)
+          .with("sent", event.counts.sent)
+          .with("taken", event.counts.taken)
+          .with("returned", event.counts.returned));
 }
 
 void FleetTurn::on(const WorkerDrained& event) {

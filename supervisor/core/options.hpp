@@ -30,6 +30,8 @@ struct Options {
   // syn_wait: 500ms. Two slow round trips; a handshake that takes longer is retried by its client.
   // lame_duck: 0s. Only behind a load balancer that asks for readiness is it worth a slower stop.
   // give_up: 10 deaths in a row take half a minute with the back-off: no accident any more.
+  // idle: close. The policy that every worker and protocol knows; handoff keeps connections of
+  //   plain HTTP open, and asks the new version to be one that can take them.
   // max_old_generations: 4. Each one costs its memory while long requests last.
   FleetPolicy fleet;
 

@@ -94,7 +94,7 @@ void Supervisor::tell(WorkerId worker, const ControlMessage& message) {
 void Supervisor::received(WorkerId id, const ControlMessage& message) {
   std::visit(overloaded{
                  [&](const Hello& hello) {
-                   feed(WorkerGreeted{id, hello.protocol});
+                   feed(WorkerGreeted{id, hello.protocol, hello.handoff});
                  },
                  [&](const Ready&) { feed(WorkerBecameReady{id}); },
                  [&](const Accepting&) { feed(WorkerAccepted{id}); },
@@ -103,6 +103,9 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                    feed(WorkerBeganDrain{id, draining.reason});
                  },
                  [&](const ListenersClosed&) { feed(WorkerClosedListeners{id}); },
+                 [&](const HandoffDone& counts) {
+                   feed(WorkerHandedOff{id, counts});
+                 },
                  [&](const Drained& counts) {
                    feed(WorkerDrained{id, counts});
                  },

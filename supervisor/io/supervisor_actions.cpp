@@ -102,9 +102,30 @@ void Supervisor::perform(const WelcomeWorker& action) {
 void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
 void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
 void Supervisor::perform(const TellLameDuck& action) { tell(action.worker, LameDuck{}); }
+
+// Where it cannot be made, the giver closes what it would have given.
+void Supervisor::perform(const ConnectPeers& action) {
+  WorkerProcess* giver = find(action.giver);
+  WorkerProcess* taker = find(action.taker);
+  if (giver == nullptr || taker == nullptr) return;
+  auto pair = seqpacket_pair();
+  if (!pair) {
+    return perform(
+        warning("handoff_not_possible").about(action.giver).with("reason", pair.error().message));
+  }
+  const auto give = [&](WorkerProcess& to, Peer::Role role, WorkerId other, WorkerProcess& of,
+                        UniqueFd end) {
+    std::vector<UniqueFd> fds;
+    fds.push_back(std::move(end));
+    to.send(Peer{role, other, of.generation(), action.records}, std::move(fds));
+  };
+  give(*taker, Peer::Role::Take, action.giver, *giver, std::move(pair->second));
+  give(*giver, Peer::Role::Give, action.taker, *taker, std::move(pair->first));
+}
+
 void Supervisor::perform(const TellDrain& action) {
   tell(action.worker,
-       Drain{action.reason, action.stop_timeout, IdlePolicy::Close, action.stop_timeout_max});
+       Drain{action.reason, action.stop_timeout, action.idle, action.stop_timeout_max});
 }
 void Supervisor::perform(const TellCloseListeners& action) {
   tell(action.worker, CloseListeners{});

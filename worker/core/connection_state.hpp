@@ -13,6 +13,7 @@ enum class ConnState : std::uint8_t {
   Active,     // a request is in flight: first byte read .. last byte written
   Idle,       // keep-alive, between requests
   Hijacked,   // the handler owns the stream
+  Offered,    // another worker was asked to take it: nobody reads or writes it until that is known
   Lingering,  // we sent FIN; what still arrives is read and dropped, so that no RST destroys the
               // last response
   Closed,     // terminal
@@ -29,7 +30,12 @@ enum class ConnEvent : std::uint8_t {
   TimedOut,  // the timer of this state
   PeerGone,  // reset, write error, or EOF where no request is in flight
   DrainBegan,
-  DrainExpired,  // the drain's deadline
+  HandoffBegan,  // a drain in which other workers take the connections
+  HandoffEnded,  // nobody takes this one: it leaves as in any other drain
+  OfferMade,     // REQUIRES: of a request in flight not more than a part of its head was read
+  OfferReturned,
+  OfferReleased,  // it is the other worker's now
+  DrainExpired,   // the drain's deadline
 };
 
 enum class ConnEffect : std::uint8_t {
@@ -40,11 +46,15 @@ enum class ConnEffect : std::uint8_t {
   Close,       // orderly, now
   Abort,       // now; what is in flight is lost and logged as cut or timed out
   TellHijacker,  // run the handler's drain callback
+  QueueOffer,    // it may be offered from now on; its timer goes on
+  LetGo,         // close our descriptor, and nothing else: the connection lives on elsewhere
 };
 
 struct ConnMachine {
   ConnState state = ConnState::New;
+  ConnState offered_from = ConnState::New;  // Offered: what it is when it comes back
   bool draining = false;
+  bool moving = false;  // draining, towards other workers
   std::uint32_t requests = 0;
   bool operator==(const ConnMachine&) const = default;
 };
@@ -62,7 +72,27 @@ constexpr ConnStep step(ConnMachine c, ConnEvent event) noexcept {
   };
   const auto stay = [&c](ConnEffect effect = ConnEffect::None) { return ConnStep{c, effect}; };
 
+  const auto wait = [&] { return c.moving ? ConnEffect::QueueOffer : ConnEffect::StartGrace; };
+
   if (c.state == Closed) return stay();  // late completions are normal, never an error
+  // What is not certainly ours must not be touched; only its offer's end, or the drain's, ends
+  // this.
+  if (c.state == Offered) {
+    switch (event) {
+      case ConnEvent::HandoffEnded:
+        c.moving = false;
+        return stay();
+      case ConnEvent::OfferReturned:
+        return go(c.offered_from,
+                  c.offered_from == Active && !c.moving ? ConnEffect::None : wait());
+      case ConnEvent::OfferReleased:
+        return go(Closed, ConnEffect::LetGo);
+      case ConnEvent::DrainExpired:
+        return go(Closed, ConnEffect::Abort);
+      default:
+        return stay();
+    }
+  }
 
   switch (event) {
     case ConnEvent::BytesArrived:
@@ -73,7 +103,7 @@ constexpr ConnStep step(ConnMachine c, ConnEvent event) noexcept {
     case ConnEvent::ResponseReusable:
       if (c.state != Active) return stay();
       // The head went out without "close", so the peer may already have sent another request.
-      return go(Idle, c.draining ? ConnEffect::StartGrace : ConnEffect::None);
+      return go(Idle, c.draining ? wait() : ConnEffect::None);
     case ConnEvent::ResponseFinal:
       return c.state == Active ? go(Lingering, ConnEffect::HalfClose) : stay();
     case ConnEvent::HijackTaken:
@@ -95,6 +125,25 @@ constexpr ConnStep step(ConnMachine c, ConnEvent event) noexcept {
       if (c.state == New || c.state == Idle) return stay(ConnEffect::StartGrace);
       if (c.state == Hijacked) return stay(ConnEffect::TellHijacker);
       return stay();  // Active finishes, and its head says close; Lingering is already leaving
+    case ConnEvent::HandoffBegan:
+      if (c.draining) return stay();
+      c.draining = true;
+      if (c.state == Hijacked) return stay(ConnEffect::TellHijacker);
+      if (c.state == Lingering) return stay();
+      c.moving = true;
+      // Active: perhaps only a part of its head was read.
+      return stay(ConnEffect::QueueOffer);
+    case ConnEvent::HandoffEnded:
+      if (!c.moving) return stay();
+      c.moving = false;
+      return stay(c.state == New || c.state == Idle ? ConnEffect::StartGrace : ConnEffect::None);
+    case ConnEvent::OfferMade:
+      if (!c.moving || (c.state != New && c.state != Idle && c.state != Active)) return stay();
+      c.offered_from = c.state;
+      return go(Offered, ConnEffect::None);
+    case ConnEvent::OfferReturned:
+    case ConnEvent::OfferReleased:
+      return stay();
     case ConnEvent::DrainExpired:
       return go(Closed, c.state == Lingering ? ConnEffect::Close : ConnEffect::Abort);
   }
@@ -103,7 +152,7 @@ constexpr ConnStep step(ConnMachine c, ConnEvent event) noexcept {
 
 // True when the response head must carry "Connection: close".
 constexpr bool must_say_close(const ConnMachine& c, bool peer_wants_close) noexcept {
-  return c.draining || peer_wants_close;
+  return (c.draining && !c.moving) || peer_wants_close;
 }
 
 static_assert(step({.state = ConnState::Idle}, ConnEvent::DrainBegan).effect ==

@@ -49,16 +49,16 @@ using GiverEvent = std::variant<OfferSent, OfferNotSent, PeerSaid, ReleaseSent, 
 
 // What to do
 // ------------------------------------------------------------------------------------------------
-struct SendRelease {};               // answered by ReleaseSent or ReleaseNotSent
-struct SendCancel {};                // if it can be sent; the end of the channel says the same
-struct KeepConnection {              // it is ours as before
-  std::uint32_t place;               // in the offer
+struct SendRelease {};   // answered by ReleaseSent or ReleaseNotSent
+struct SendCancel {};    // if it can be sent; the end of the channel says the same
+struct KeepConnection {  // it is ours as before
+  std::uint32_t place;   // in the offer
 };
-struct LetGo {                       // it is the taker's: close our copy
+struct LetGo {  // it is the taker's: close our copy
   std::uint32_t place;
 };
-struct LeavePeer {                   // close the channel
-  const char* cause;                 // null: nothing is wrong
+struct LeavePeer {    // close the channel
+  const char* cause;  // null: nothing is wrong
 };
 using GiverAction = std::variant<SendRelease, SendCancel, KeepConnection, LetGo, LeavePeer>;
 

@@ -133,42 +133,40 @@ std::size_t encoded_size(const CarriedConnection& c) {
 std::string encode(const HandoffMessage& message) {
   Json object;
   std::string bytes;
-  std::visit(overloaded{
-                 [&](const OpenPeer& m) {
-                   object = {{"type", "open"}, {"credit", m.credit}};
-                 },
-                 [&](const AnswerOffer& m) {
-                   object = {{"type", "answer"},
-                             {"batch", m.batch},
-                             {"taken", m.taken},
-                             {"credit", m.credit}};
-                 },
-                 [&](const Offer& m) {
-                   object = {{"type", "offer"},
-                             {"batch", m.batch},
-                             {"generation", m.generation},
-                             {"connections", Json::array()}};
-                   for (const CarriedConnection& c : m.connections) {
-                     object["connections"].push_back(to_json(c));
-                     bytes += c.pending;
-                     bytes += c.state;
-                   }
-                 },
-                 [&](const ReleaseOffer& m) {
-                   object = {{"type", "release"}, {"batch", m.batch}};
-                 },
-                 [&](const CancelOffer& m) {
-                   object = {{"type", "cancel"}, {"batch", m.batch}};
-                 },
-             },
-             message);
+  std::visit(
+      overloaded{
+          [&](const OpenPeer& m) {
+            object = {{"type", "open"}, {"credit", m.credit}};
+          },
+          [&](const AnswerOffer& m) {
+            object = {
+                {"type", "answer"}, {"batch", m.batch}, {"taken", m.taken}, {"credit", m.credit}};
+          },
+          [&](const Offer& m) {
+            object = {{"type", "offer"},
+                      {"batch", m.batch},
+                      {"generation", m.generation},
+                      {"connections", Json::array()}};
+            for (const CarriedConnection& c : m.connections) {
+              object["connections"].push_back(to_json(c));
+              bytes += c.pending;
+              bytes += c.state;
+            }
+          },
+          [&](const ReleaseOffer& m) {
+            object = {{"type", "release"}, {"batch", m.batch}};
+          },
+          [&](const CancelOffer& m) {
+            object = {{"type", "cancel"}, {"batch", m.batch}};
+          },
+      },
+      message);
   return object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n' + bytes;
 }
 
 Result<HandoffMessage> decode_handoff(std::string_view datagram) {
   const std::size_t end = datagram.find('\n');  // JSON without one: dump() escapes it
-  if (end == std::string_view::npos)
-    return plain_error("read a handoff message", "it has no head");
+  if (end == std::string_view::npos) return plain_error("read a handoff message", "it has no head");
   const Json object = Json::parse(datagram.substr(0, end), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return plain_error("read a handoff message", "it is no JSON object");
   try {

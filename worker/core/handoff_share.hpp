@@ -8,8 +8,9 @@
 
 namespace holdfast::worker {
 
-// `waiting`: connections that wait for a taker; `given`: those that this peer has had; `given_by_all`
-// those that all the live ones have; `live`: peers that take, or have not said yet whether they do.
+// `waiting`: connections that wait for a taker; `given`: those that this peer has had;
+// `given_by_all` those that all the live ones have; `live`: peers that take, or have not said yet
+// whether they do.
 constexpr std::size_t next_offer(std::size_t waiting, std::size_t given, std::size_t given_by_all,
                                  std::size_t live, std::size_t credit) {
   if (live == 0) return 0;

@@ -39,7 +39,7 @@ class Stepper {
     act(BeginLameDuck{});
   }
 
-  void on(const DrainTold& told) { drain(told.reason, told.stop_timeout, told.stop_timeout_max); }
+  void on(const DrainTold& told) { drain(told); }
 
   void on(const CloseListenersTold&) {
     if (s_.phase != Phase::Draining)
@@ -98,19 +98,18 @@ class Stepper {
   }
 
   void drain_by_policy(DrainReason reason) {
-    drain(reason, s_.policy.stop_timeout, s_.policy.stop_timeout_max);
+    drain({reason, s_.policy.stop_timeout, IdlePolicy::Close, s_.policy.stop_timeout_max});
   }
 
-  void drain(DrainReason reason, Millis stop_timeout, Millis stop_timeout_max) {
+  void drain(const DrainTold& told) {
     if (s_.phase == Phase::Exited) return;
-    set_deadlines(stop_timeout, s_.policy.sees_progress ? std::max(stop_timeout, stop_timeout_max)
-                                                        : stop_timeout);
+    set_deadlines(told.stop_timeout, told.stop_timeout_max);
     s_.orphan_at.reset();
-    s_.reason = reason;
+    s_.reason = told.reason;
     const bool accepting = s_.phase == Phase::Accepting;
     s_.phase = Phase::Draining;
-    act(BeginDrain{reason});
-    const bool shutdown = reason == DrainReason::Shutdown;
+    act(BeginDrain{told.reason, told.idle});
+    const bool shutdown = told.reason == DrainReason::Shutdown;
     // At a full stop the queue is emptied by whoever still holds a listener, until
     // `close_listeners`. Otherwise other workers accept, and ours is only a copy. Orphans have
     // nobody beside them: they empty the queue.
@@ -118,17 +117,19 @@ class Stepper {
       if (s_.listening && !accepting) act(StartAccepting{});
     } else {
       stop_listening(
-          {.drain_queue = shutdown || reason == DrainReason::Orphaned, .announce = false});
+          {.drain_queue = shutdown || told.reason == DrainReason::Orphaned, .announce = false});
     }
     finish_if_empty();
   }
 
   // Of several drains the earlier deadlines win.
   void set_deadlines(Millis stop_timeout, Millis stop_timeout_max) {
+    const Millis longest =
+        s_.policy.sees_progress ? std::max(stop_timeout, stop_timeout_max) : stop_timeout;
     const auto earlier = [](std::optional<TimePoint> known, TimePoint told) {
       return known ? std::min(*known, told) : told;
     };
-    s_.end_at = earlier(s_.end_at, view_.now + stop_timeout_max);
+    s_.end_at = earlier(s_.end_at, view_.now + longest);
     s_.stop_at = std::min(*s_.end_at, earlier(s_.stop_at, view_.now + stop_timeout));
     s_.mark_at.reset();
     if (s_.stop_at < s_.end_at && !s_.overtime)

@@ -54,6 +54,7 @@ struct PauseTold {};
 struct DrainTold {
   DrainReason reason;
   Millis stop_timeout;
+  IdlePolicy idle = IdlePolicy::Close;
   Millis stop_timeout_max{0};  // as in the policy
 };
 struct LameDuckTold {};
@@ -80,6 +81,7 @@ struct StopListening {
 struct BeginLameDuck {};  // every response says close, readiness is false
 struct BeginDrain {
   DrainReason reason;
+  IdlePolicy idle = IdlePolicy::Close;
 };                       // say `draining`, tell every connection
 struct MarkProgress {};  // remember how far each transfer is
 struct CutStuck {};      // cut all but those that moved bytes since; remember again

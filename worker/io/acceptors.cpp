@@ -41,6 +41,15 @@ void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
   if (watching_ && !watch(*listeners_.back())) starve();
 }
 
+const ListenerProfile* Acceptors::profile(std::string_view name) const {
+  for (const auto* each : {&listeners_, &closed_}) {
+    for (const auto& listener : *each) {
+      if (listener->profile.name == name) return &listener->profile;
+    }
+  }
+  return nullptr;
+}
+
 void Acceptors::start() {
   wanted_ = true;
   if (!watching_) watch();

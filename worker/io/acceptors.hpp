@@ -29,6 +29,9 @@ class Acceptors {
   // A nonblocking listening socket. Between start() and pause() it accepts at once.
   void add(UniqueFd fd, ListenerProfile profile);
 
+  // Nothing where there is no listener of that name. Valid as long as this.
+  const ListenerProfile* profile(std::string_view name) const;
+
   void start();
   void pause();  // keeps the listeners; what their queues hold is for others
   // Accepts what is queued first if `drain_queue`, then closes our copies; the first error of

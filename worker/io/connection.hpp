@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "shared/io/unique_fd.hpp"
+#include "worker/core/access_record.hpp"
 #include "worker/core/connection_state.hpp"
 #include "worker/core/proxy_protocol.hpp"
 #include "worker/core/timer_wheel.hpp"
@@ -37,6 +38,12 @@ struct ConnectionExtra {
   TimePoint linger_until{};                  // when it is closed although it still sends
 };
 
+// What a connection that another worker accepted keeps of it.
+struct ConnectionOrigin {
+  ConnectionName id;
+  std::uint64_t handed_off_from = 0;  // a generation; 0 once the log has said it
+};
+
 struct Connection final : Pollable, Timer {
   Connection(Sessions& sessions, UniqueFd descriptor, PeerAddress address,
              const ListenerProfile& profile)
@@ -52,7 +59,11 @@ struct Connection final : Pollable, Timer {
   ConnState told = ConnState::New;  // what the state hook knows of it
   const ListenerProfile* listener;
   std::unique_ptr<ConnectionExtra> extra;
-  std::uint64_t number = 0;  // of those this worker accepted
+  std::unique_ptr<ConnectionOrigin> origin;
+  std::uint64_t number = 0;     // of those this worker accepted or took
+  TimePoint opened{};           // accepted, by whomever
+  std::size_t queue_place = 0;  // among those that wait for a taker; 0: none
+  std::uint8_t offers = 0;      // that came to nothing
   Exchange* exchange = nullptr;
   Connection* previous = nullptr;  // in the list of all connections
   Connection* next = nullptr;

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "worker/core/request_line.hpp"
+#include "worker/io/handoff_giving.hpp"
 #include "worker/io/sessions.hpp"
 #include "worker/io/transport.hpp"
 
@@ -62,6 +63,10 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
       return Step::Wait;
     }
     begin_exchange(connection);
+    if (connection.machine.moving && rest.size() <= kMaxPending) {
+      keep(*connection.exchange, input);
+      if (giving_->offer_now(connection)) return Step::Gone;
+    }
   }
   Exchange& exchange = *connection.exchange;
   if (exchange.stage == Stage::Body) return collect_body(connection, rest);

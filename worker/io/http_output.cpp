@@ -56,7 +56,7 @@ Sessions::Step Sessions::finish_request(Connection& connection) {
   exchange.reset_request();
   if (reuse) {
     feed(connection, ConnEvent::ResponseReusable);
-    if (!connection.machine.draining) {
+    if (!connection.machine.draining || connection.machine.moving) {
       deadlines_.schedule(connection, done_at + options_.keep_alive_timeout);
     }
     return Step::Next;
@@ -201,7 +201,9 @@ bool Sessions::must_close(const Exchange& exchange) const {
   if (limit != 0 && exchange.connection != nullptr &&
       exchange.connection->machine.requests >= limit)
     return true;
-  return (draining_ || lame_duck_) && !next_request_is_here(exchange);
+  if (!draining_ && !lame_duck_) return false;
+  if (exchange.connection != nullptr && exchange.connection->machine.moving) return false;
+  return !next_request_is_here(exchange);
 }
 
 // What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a

@@ -39,6 +39,11 @@ std::string_view Sessions::remote_address(Exchange& exchange) {
                                         : std::string_view{};
 }
 
+ConnectionName Sessions::name_of(const Connection& connection) const {
+  if (connection.origin) return connection.origin->id;
+  return {identity_.generation, identity_.worker, connection.number};
+}
+
 // The one place where a request is counted and logged, whichever way it ended.
 void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint now) {
   exchange.logged = true;
@@ -82,12 +87,14 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
     record.client_ip = client->ip(exchange.client_text);
   record.request_id = request_id(exchange);
   record.listener = connection.listener->name;
-  record.conn_id = {identity_.generation, identity_.worker, connection.number};
+  record.conn_id = name_of(connection);
   record.conn_requests = connection.machine.requests;
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;
   record.draining = draining_;
+  if (connection.origin)
+    record.handed_off_from = std::exchange(connection.origin->handed_off_from, 0);
   record.completion = exchange.completion;
   TlsInfo tls;
   if (connection.extra && connection.extra->tls) {

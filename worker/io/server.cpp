@@ -26,6 +26,9 @@ Server::Impl::Impl(Options options)
       log_(io_, clock_),
       sessions_(io_, clock_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
       acceptors_(io_, clock_, sessions_, options_.max_connections),
+      giving_(io_, clock_, sessions_),
+      taking_(io_, sessions_, acceptors_, options_.max_connections,
+              [this] { feed(ConnectionsGone{}); }),
       timer_(io_, clock_, [this] { feed(WorkerTimerFired{}); }),
       stats_timer_(io_, clock_, [this] { say(sessions_.stats()); }),
       average_timer_(io_, clock_, [this] { bump_averages(); }) {}
@@ -121,7 +124,8 @@ void Server::Impl::wait_for_signals() {
 // --------------------------------------------------------------------------------------------------------
 
 void Server::Impl::feed(const WorkerEvent& event) {
-  auto [next, actions] = step(std::move(lifecycle_), event, {clock_.now(), sessions_.size()});
+  auto [next, actions] =
+      step(std::move(lifecycle_), event, {clock_.now(), sessions_.size() + taking_.held()});
   lifecycle_ = std::move(next);
   for (const WorkerAction& action : actions) perform(action);
   arm_timer();
@@ -140,7 +144,7 @@ void Server::Impl::perform(const WorkerAction& action) {
                    sessions_.begin_lame_duck();
                    end_readiness();
                  },
-                 [&](const BeginDrain& how) { begin_drain(how.reason); },
+                 [&](const BeginDrain& how) { begin_drain(how); },
                  [&](const MarkProgress&) { sessions_.mark_progress(); },
                  [&](const CutStuck&) { cut_stuck(); },
                  [&](const CutConnections&) { cut(); },
@@ -171,18 +175,22 @@ void Server::Impl::end_readiness() {
   if (lame_duck_hook_) std::exchange(lame_duck_hook_, nullptr)();
 }
 
-void Server::Impl::begin_drain(DrainReason reason) {
-  if (reason == DrainReason::Shutdown || reason == DrainReason::Orphaned) end_readiness();
-  say(Draining{reason});
+void Server::Impl::begin_drain(const BeginDrain& how) {
+  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) end_readiness();
+  say(Draining{how.reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {
     stop_began_ = clock_.now();
     bump("stop");
   }
-  const bool stop = reason == DrainReason::Shutdown;
+  const bool stop = how.reason == DrainReason::Shutdown;
+  const bool handoff = how.idle == IdlePolicy::Handoff && giving_.possible();
+  taking_.begin_drain();
+  if (!handoff) giving_.recall();
   sessions_.begin_drain(
       options_.new_grace,
-      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace);
+      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace,
+      handoff);
 }
 
 void Server::Impl::stop_listening(const StopListening& how) {
@@ -198,6 +206,8 @@ void Server::Impl::stop_listening(const StopListening& how) {
 
 void Server::Impl::cut() {
   count_cut(sessions_.connections());
+  taking_.end();
+  giving_.recall();
   sessions_.cut_all();
 }
 
@@ -221,6 +231,7 @@ void Server::Impl::finish() {
   const Millis limit = options_.kill_timeout - options_.kill_timeout / 4;
   const std::uint64_t lost_before = log_.lost();
   log_.close(hurry_ ? Millis{0} : limit, sessions_.poller(), [this, lost_before](auto lost) {
+    if (giving_.counts().sent != 0) say(giving_.counts());
     Drained drained = sessions_.drained();
     drained.log_lines_lost = lost;
     say(drained);

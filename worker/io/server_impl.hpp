@@ -22,6 +22,8 @@
 #include "worker/core/lifecycle.hpp"
 #include "worker/io/acceptors.hpp"
 #include "worker/io/access_log.hpp"
+#include "worker/io/handoff_giving.hpp"
+#include "worker/io/handoff_taking.hpp"
 #include "worker/io/loop_clock.hpp"
 #include "worker/io/server_status.hpp"
 #include "worker/io/sessions.hpp"
@@ -68,7 +70,7 @@ class Server::Impl {
   void count_cut(std::size_t connections);
   void stop_listening(const StopListening& how);
   void arm_timer();
-  void begin_drain(DrainReason reason);
+  void begin_drain(const BeginDrain& how);
   void wait_for_signals();
 
   Result<void> load_tls();
@@ -106,6 +108,8 @@ class Server::Impl {
   std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
+  HandoffGiving giving_;
+  HandoffTaking taking_;
   std::optional<ControlChannel> channel_;
   std::optional<boost::asio::signal_set> signals_;
   LoopTimer timer_;

@@ -33,7 +33,7 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   channel_.reset();
                                   feed(SupervisorLost{});
                                 }});
-  say(our_hello());
+  say(our_hello(options_.handoff));
 }
 
 void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueFd> fds) {
@@ -41,6 +41,10 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
   std::visit(overloaded{
                  [&](const Welcome& m) { on_welcome(m, std::move(fds)); },
                  [&](const ReopenLogs& m) { take_logs(m.fds, std::move(fds), log_, own_stderr_); },
+                 [&](const Peer& m) {
+                   if (m.role == Peer::Role::Give) return giving_.add(m.worker, std::move(fds[0]));
+                   taking_.add(m.worker, std::move(fds[0]));
+                 },
                  [&](const Ping&) { say(Pong{}); },
                  [&](const StatsRequest&) { say(sessions_.stats()); },
                  [](const auto&) {},

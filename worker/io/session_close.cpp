@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include "holdfast/worker/stats.hpp"
+#include "worker/io/handoff_giving.hpp"
 #include "worker/io/sessions.hpp"
 #include "worker/io/transport.hpp"
 
@@ -88,6 +89,12 @@ void Sessions::close(Connection& connection) {
   poller_.remove(connection.fd.get());
   end_output(connection);
   connection.fd.reset();
+  remove(connection);
+}
+
+// REQUIRES: its descriptor is closed. It is freed when nobody can be using it any more.
+void Sessions::remove(Connection& connection) {
+  if (giving_ != nullptr) giving_->forget(connection);
   if (sweep_at_ == &connection) sweep_at_ = connection.next;
   if (connection.previous != nullptr) {
     connection.previous->next = connection.next;

@@ -48,24 +48,31 @@ void Sessions::time_out_request(Connection& connection) {
   reject(connection, 408, "the request took too long", Completion::Timeout);
 }
 
-void Sessions::begin_drain(Millis new_grace, Millis idle_grace) {
+void Sessions::begin_drain(Millis new_grace, Millis idle_grace, bool handoff) {
   new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
   idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
+  moving_ = handoff && !draining_;
   draining_ = true;
+  begin_sweep();
+  announce_if_gone();
+}
+
+void Sessions::begin_sweep() {
   const bool sweeping = sweep_at_ != nullptr;
   sweep_at_ = first_;
   if (!sweeping && first_ != nullptr) sweep();
-  announce_if_gone();
 }
 
 void Sessions::sweep() {
   for (std::size_t i = 0; i < kSweepBatch && sweep_at_ != nullptr; ++i) {
     Connection& connection = *sweep_at_;
     sweep_at_ = connection.next;
-    if (connection.machine.draining) {
-      shorten_grace(connection);
+    if (connection.machine.moving && !moving_) {
+      feed(connection, ConnEvent::HandoffEnded);
+    } else if (connection.machine.draining) {
+      if (!moving_) shorten_grace(connection);
     } else {
-      feed(connection, ConnEvent::DrainBegan);
+      begin_leaving(connection);
       if (connection.fd && connection.exchange != nullptr)
         tell(connection.exchange->drain_callback);
     }
@@ -84,10 +91,12 @@ void Sessions::shorten_grace(Connection& connection) {
 // Counted where the client has it, not where the kernel took it: a send buffer of megabytes makes a
 // slow client look stuck, or a dead one alive.
 bool Sessions::moves(Connection& connection) {
-  if (connection.machine.state == ConnState::Lingering) return true;  // answered, on its way out
+  const ConnState state = connection.machine.state;
+  // Answered and on its way out, or on its way to another worker.
+  if (state == ConnState::Lingering || state == ConnState::Offered) return true;
   Exchange* exchange = connection.exchange;
-  if (exchange == nullptr) return false;
-  const bool hijacked = connection.machine.state == ConnState::Hijacked;
+  if (exchange == nullptr) return connection.machine.moving;
+  const bool hijacked = state == ConnState::Hijacked;
   const std::uint64_t moved = (hijacked ? exchange->bytes_received : exchange->request_size) +
                               exchange->bytes_sent - untaken_bytes(connection);
   return std::exchange(exchange->moved, moved) != moved;

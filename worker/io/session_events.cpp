@@ -27,7 +27,7 @@ void Sessions::set_interest(Connection& connection) {
 }
 
 void Sessions::watch(Connection& connection, std::uint32_t events) {
-  if (events == connection.interest) return;
+  if (events == connection.interest || connection.machine.state == ConnState::Offered) return;
   connection.interest = events;
   rearm(connection);
 }
@@ -35,12 +35,14 @@ void Sessions::watch(Connection& connection, std::uint32_t events) {
 // What the kernel holds now is reported once more. What OpenSSL holds it does not know; but there
 // is room to write, or will be.
 void Sessions::rearm(Connection& connection) {
+  if (connection.machine.state == ConnState::Offered) return;  // it is in no set
   const std::uint32_t held = held_bytes(connection) ? EPOLLOUT : 0U;
   poller_.modify(connection.fd.get(), connection.interest | held, connection);
 }
 
 void Sessions::on_poll(Connection& connection, std::uint32_t events) {
-  if (!connection.fd) return;  // closed earlier in this batch
+  // Closed, or offered to another worker, earlier in this batch.
+  if (!connection.fd || connection.machine.state == ConnState::Offered) return;
   if (connection.extra && (connection.extra->handshaking || connection.extra->proxy_pending)) {
     if (!prepare(connection)) return;
     events |= EPOLLIN;  // its edge may be gone
@@ -53,7 +55,9 @@ void Sessions::on_poll(Connection& connection, std::uint32_t events) {
   if (connection.machine.state == ConnState::Hijacked) return poll_hijacked(connection, events);
   if ((events & EPOLLOUT) != 0 && connection.exchange != nullptr) {
     continue_sending(connection);
-    if (!connection.fd || connection.machine.state == ConnState::Lingering) return;
+    if (!connection.fd || connection.machine.state == ConnState::Lingering ||
+        connection.machine.state == ConnState::Offered)
+      return;
   }
   if (connection.exchange != nullptr && connection.exchange->stage == Stage::Handling)
     return poll_handler(connection, events);

@@ -81,7 +81,7 @@ void Sessions::log_refusal(const Connection& connection, const char* type, std::
   PeerAddress::Text client{};
   if (connection.extra->client) record.client_ip = connection.extra->client->ip(client);
   record.listener = connection.listener->name;
-  record.conn_id = {identity_.generation, identity_.worker, connection.number};
+  record.conn_id = name_of(connection);
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;

@@ -14,6 +14,7 @@ ConnectionState shown(ConnState state) {
       return ConnectionState::Idle;
     case ConnState::Hijacked:
       return ConnectionState::Hijacked;
+    case ConnState::Offered:
     case ConnState::Lingering:
     case ConnState::Closed:
       break;
@@ -30,8 +31,9 @@ std::string_view to_string(ConnectionState state) {
 
 void Sessions::tell_state(Connection& connection) {
   const ConnState now = connection.machine.state;
-  // A connection that lingers is not closed yet, and its user has no part in it any more.
-  if (now == ConnState::Lingering || now == connection.told) return;
+  // A connection that lingers is not closed yet, and its user has no part in it any more; one that
+  // is offered may come back.
+  if (now == ConnState::Lingering || now == ConnState::Offered || now == connection.told) return;
   const ConnState before = std::exchange(connection.told, now);
   call_state_hook(connection, shown(before), shown(now));
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "worker/core/ascii.hpp"
+#include "worker/io/handoff_giving.hpp"
 #include "worker/io/transport.hpp"
 
 namespace holdfast::worker {
@@ -45,27 +46,31 @@ void Sessions::set_default_header(std::string name, std::string value) {
 // --------------------------------------------------------------------------------------
 
 void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
+  Connection* added = add(std::move(fd), peer, listener);
+  if (added == nullptr) return;
+  if (draining_) return begin_leaving(*added);
+  schedule(*added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
+}
+
+// Nothing where there is no memory for it: the client sees a close.
+Connection* Sessions::add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
   auto connection = std::make_unique<Connection>(*this, std::move(fd), peer, listener);
   connection->number = ++accepted_;
+  connection->opened = now();
   connection->interest = kReading;
   if (listener.tls || listener.proxy_protocol) {
     connection->extra = std::make_unique<ConnectionExtra>();
     connection->extra->handshaking = listener.tls;
     connection->extra->proxy_pending = listener.proxy_protocol;
   }
-  if (!poller_.add(connection->fd.get(), kReading, *connection))
-    return;  // no memory for it: the client sees a close
-  Connection& added = *connection.release();
-  added.next = first_;
-  if (first_ != nullptr) first_->previous = &added;
-  first_ = &added;
+  if (!poller_.add(connection->fd.get(), kReading, *connection)) return nullptr;
+  Connection* added = connection.release();
+  added->next = first_;
+  if (first_ != nullptr) first_->previous = added;
+  first_ = added;
   ++open_;
-  if (on_state) call_state_hook(added, ConnectionState::New, ConnectionState::New);
-  if (draining_) {
-    feed(added, ConnEvent::DrainBegan);
-  } else {
-    schedule(added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
-  }
+  if (on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
+  return added;
 }
 
 void Sessions::feed(Connection& connection, ConnEvent event) {
@@ -79,6 +84,12 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
       break;
     case ConnEffect::StartGrace:
       start_grace(connection);
+      break;
+    case ConnEffect::QueueOffer:
+      giving_->queue(connection);
+      break;
+    case ConnEffect::LetGo:
+      forsake(connection);
       break;
     case ConnEffect::Probe:
       probe(connection);

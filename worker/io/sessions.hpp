@@ -18,6 +18,7 @@
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
 #include "worker/core/forwarded.hpp"
+#include "worker/core/handoff_message.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/deadlines.hpp"
@@ -28,6 +29,8 @@
 #include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
+
+class HandoffGiving;
 
 class Sessions {
  public:
@@ -48,14 +51,17 @@ class Sessions {
   void set_default_header(std::string name, std::string value);
   const DefaultHeaders& default_headers() const { return default_headers_; }
 
+  // Who gives connections away in a drain; null: nobody.
+  void hand_off_by(HandoffGiving* giving) { giving_ = giving; }
+
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
-  // From now on every response says close, and connections leave as their state allows. Later calls
-  // may shorten graces.
-  void begin_drain(Millis new_grace, Millis idle_grace);
+  // From now on connections leave as their state allows: to other workers if `handoff`, else every
+  // response says close. Later calls may shorten graces.
+  void begin_drain(Millis new_grace, Millis idle_grace, bool handoff = false);
   bool draining() const { return draining_; }
   // From now on every response says close, and nothing else changes.
   void begin_lame_duck() { lame_duck_ = true; }
@@ -100,6 +106,14 @@ class Sessions {
   std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
+  // For HandoffGiving and HandoffTaking
+  std::optional<CarriedConnection> begin_offer(Connection& connection);
+  void take_back(Connection& connection, std::optional<TimePoint> deadline, bool again);
+  void let_go(Connection& connection);
+  void stop_moving();
+  void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
+                 const ListenerProfile& listener);
+
   // For Hijacked
   Hijacked hijack(Exchange& exchange);
   void read_hijacked(Exchange& exchange, std::span<char> into, Hijacked::ReadCallback callback);
@@ -120,6 +134,7 @@ class Sessions {
   };
 
   // sessions.cpp: connections come, and their machine
+  Connection* add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
 
@@ -130,6 +145,7 @@ class Sessions {
   void linger(Connection& connection);
   void linger_on(Connection& connection);
   void close(Connection& connection);
+  void remove(Connection& connection);
   void collect();
   void announce_if_gone();
 
@@ -143,10 +159,16 @@ class Sessions {
   void schedule(Connection& connection, Millis after);
   void on_timer(Connection& connection);
   void time_out_request(Connection& connection);
+  void begin_sweep();
   void sweep();
   void shorten_grace(Connection& connection);
   void cut(Connection& connection, Completion why);
   bool moves(Connection& connection);
+
+  // session_handoff.cpp: connections between two owners
+  static bool can_move(const Connection& connection);
+  void begin_leaving(Connection& connection);
+  void forsake(Connection& connection);
 
   // session_prepare.cpp, proxy_input.cpp: before the first request
   bool prepare(Connection& connection);
@@ -212,6 +234,7 @@ class Sessions {
 
   // request_log.cpp: what is counted and logged
   void log(Exchange& exchange, const Connection& connection, TimePoint now);
+  ConnectionName name_of(const Connection& connection) const;
   std::string_view given_request_id(const Exchange& exchange) const;
 
   boost::asio::io_context& io_;
@@ -220,6 +243,7 @@ class Sessions {
   const Selector& selector_;
   AccessLog& log_;
   const TlsContext* tls_ = nullptr;
+  HandoffGiving* giving_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   Deadlines deadlines_;
@@ -241,6 +265,7 @@ class Sessions {
   bool draining_ = false;
   bool overtime_ = false;
   bool lame_duck_ = false;
+  bool moving_ = false;  // other workers take connections
   Millis new_grace_{0};
   Millis idle_grace_{0};
   Connection* sweep_at_ = nullptr;

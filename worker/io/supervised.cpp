@@ -8,8 +8,11 @@
 
 namespace holdfast::worker {
 
-Hello our_hello() {
-  return {kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}};
+Hello our_hello(bool handoff) {
+  Hello hello{
+      kProtocol, static_cast<int>(::getpid()), "holdfast_worker " HOLDFAST_VERSION_STRING, {}};
+  if (handoff) hello.handoff = kHandoffRecords;
+  return hello;
 }
 
 std::optional<WorkerEvent> order_in(const ControlMessage& message) {
@@ -18,7 +21,7 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
                         [](const Accept&) -> Order { return AcceptTold{}; },
                         [](const Pause&) -> Order { return PauseTold{}; },
                         [](const Drain& m) -> Order {
-                          return DrainTold{m.reason, m.stop_timeout, m.stop_timeout_max};
+                          return DrainTold{m.reason, m.stop_timeout, m.idle, m.stop_timeout_max};
                         },
                         [](const LameDuck&) -> Order { return LameDuckTold{}; },
                         [](const CloseListeners&) -> Order { return CloseListenersTold{}; },

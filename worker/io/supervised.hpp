@@ -15,7 +15,8 @@ namespace holdfast::worker {
 
 inline constexpr Millis kStatsEvery{1'000};  // at most, and only while something changes
 
-Hello our_hello();
+// `handoff`: it gives connections to other workers, and takes theirs.
+Hello our_hello(bool handoff);
 
 // An order for the machine; nothing where the message is none.
 std::optional<WorkerEvent> order_in(const ControlMessage& message);

@@ -25,7 +25,7 @@ void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy) {
   lifecycle_.supervised = static_cast<bool>(channel);
   if (!channel) return;
   channel_.emplace(std::move(channel));
-  say(our_hello());
+  say(our_hello(false));
   arm();
 }
 

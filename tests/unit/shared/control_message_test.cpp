@@ -27,6 +27,7 @@ TicketKey key_of(unsigned char first) {
 std::vector<Golden> goldens() {
   return {
       {"hello", Hello{{1, 1}, 4711, "0.1.0", {"stats"}}},
+      {"hello_handoff", Hello{{1, 1}, 4711, "0.1.0", {}, ProtocolRange{1, 1}}},
       {"ready", Ready{}},
       {"accepting", Accepting{}},
       {"paused", Paused{}},
@@ -59,6 +60,9 @@ std::vector<Golden> goldens() {
       {"drain", Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Close}},
       {"drain_overtime",
        Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Close, Millis{600'000}}},
+      {"drain_handoff", Drain{DrainReason::Reload, Millis{60'000}, IdlePolicy::Handoff}},
+      {"peer", Peer{Peer::Role::Give, {8}, {4}, 1}},
+      {"handoff_done", HandoffDone{6, 5, 1}},
       {"close_listeners", CloseListeners{}},
       {"reopen_logs", ReopenLogs{{"access_log"}}},
       {"ping", Ping{}},
@@ -129,8 +133,9 @@ TEST(ControlMessageTest, MissingFieldsHaveDefaults) {
 }
 
 TEST(ControlMessageTest, AnIdlePolicyFromTheFutureFallsBackToClose) {
-  EXPECT_EQ(std::get<Drain>(*decode(R"({"type":"drain","reason":"reload","idle":"handoff"})")).idle,
-            IdlePolicy::Close);
+  EXPECT_EQ(
+      std::get<Drain>(*decode(R"({"type":"drain","reason":"reload","idle":"teleport"})")).idle,
+      IdlePolicy::Close);
 }
 
 TEST(ControlMessageTest, WhatIsMalformedIsRefused) {
@@ -220,6 +225,7 @@ TEST(ControlMessageTest, ExpectedDescriptorsAreThoseThatAreNamed) {
   for (const Golden& golden : goldens()) {
     const std::size_t expected = golden.file == "welcome"       ? 4
                                  : golden.file == "reopen_logs" ? 1
+                                 : golden.file == "peer"        ? 1
                                                                 : 0;
     EXPECT_EQ(expected_fds(golden.message), expected) << golden.file;
   }

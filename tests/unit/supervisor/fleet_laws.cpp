@@ -42,6 +42,7 @@ class Laws {
                      must_be_known(a.worker, "TellLameDuck");
                      if (before_.stop || !after_.stop) broken("a lame duck that begins no stop");
                    },
+                   [&](const ConnectPeers& a) { on_connect(a); },
                    [&](const TellDrain& a) { on_drain(a); },
                    [&](const TellCloseListeners& a) {
                      must_be_known(a.worker, "TellCloseListeners");
@@ -97,6 +98,15 @@ class Laws {
         count_accepting(after_, before_.candidate->id) < before_.candidate->workers) {
       broken("paused before the whole candidate accepts");
     }
+  }
+
+  void on_connect(const ConnectPeers& action) {
+    must_be_known(action.giver, "TellGiver");
+    must_be_known(action.taker, "TellTaker");
+    const Worker* taker = known(action.taker);
+    if (!committed()) broken("peers were connected without a commit");
+    if (taker != nullptr && taker->generation != after_.serving) broken("a taker does not serve");
+    if (after_.policy.idle != IdlePolicy::Handoff) broken("peers were connected unasked");
   }
 
   bool committed() const { return before_.serving && before_.serving != after_.serving; }

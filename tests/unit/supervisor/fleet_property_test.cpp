@@ -38,6 +38,7 @@ class RandomLife {
     policy.lame_duck = Millis{pick(2) * 1'000};
     policy.give_up = static_cast<unsigned>(1 + pick(4));
     policy.max_old_generations = 1 + pick(3);
+    policy.idle = pick(2) == 0 ? IdlePolicy::Close : IdlePolicy::Handoff;
     return policy;
   }
 

@@ -117,6 +117,40 @@ TEST_F(FleetReloadTest, OldWorkersThatAllDieWhilePausingAreACommit) {
   EXPECT_EQ(world.of(kFirst).size(), 0U) << "and nobody replaces them";
 }
 
+TEST_F(FleetReloadTest, HandoffConnectsEveryOldWorkerWithEveryNewOneBeforeItDrains) {
+  world.fleet.policy.idle = IdlePolicy::Handoff;
+  world.feed(ReloadRequested{});
+  world.settle();
+  EXPECT_EQ(told<ConnectPeers>(), 4U);
+  std::map<WorkerId, std::size_t> takers;
+  for (const FleetAction& action : world.log) {
+    if (const auto* pair = std::get_if<ConnectPeers>(&action)) ++takers[pair->giver];
+    if (const auto* drain = std::get_if<TellDrain>(&action)) {
+      EXPECT_EQ(drain->idle, IdlePolicy::Handoff);
+      EXPECT_EQ(takers[drain->worker], 2U) << "before the drain";
+    }
+  }
+}
+
+TEST_F(FleetReloadTest, WorkersWithoutACommonRecordCloseWhatIsIdle) {
+  world.fleet.policy.idle = IdlePolicy::Handoff;
+  for (const auto newer : {std::optional<ProtocolRange>(), std::optional<ProtocolRange>({2, 3})}) {
+    world.handoff = newer;
+    world.feed(ReloadRequested{});
+    world.settle();
+    EXPECT_EQ(told<ConnectPeers>(), 0U);
+    for (const TellDrain& drain : world.all<TellDrain>()) EXPECT_EQ(drain.idle, IdlePolicy::Close);
+    world.handoff = kHandoffRecords;
+  }
+}
+
+TEST_F(FleetReloadTest, AFullStopHandsNothingOff) {
+  world.fleet.policy.idle = IdlePolicy::Handoff;
+  world.feed(StopRequested{});
+  EXPECT_EQ(told<ConnectPeers>(), 0U);
+  for (const TellDrain& drain : world.all<TellDrain>()) EXPECT_EQ(drain.idle, IdlePolicy::Close);
+}
+
 TEST_F(FleetReloadTest, FailedCandidateLeavesServingGenerationAlone) {
   begin_reload();
   const std::vector<FleetAction> before = world.log;

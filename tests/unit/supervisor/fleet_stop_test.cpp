@@ -81,6 +81,24 @@ TEST_F(FleetStopTest, ASecondRequestEndsALameDuckAtOnce) {
   EXPECT_TRUE(world.fleet.finished);
 }
 
+TEST_F(FleetStopTest, WhatACondemnedWorkerSaysDoesNotSaveIt) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(ReloadRequested{});
+  world.feed(world.answers.at(0));
+  world.answers.clear();
+  for (int i = 0; i < 2; ++i) {
+    for (const WorkerId id : world.of(kSecond)) world.work(id);
+  }
+  const WorkerId opening = world.of(kSecond)[0];
+  ASSERT_EQ(world.worker(opening).phase, WorkerPhase::Opening);
+  world.feed(StopRequested{});
+  world.feed(StopRequested{});
+  world.feed(WorkerAccepted{opening});
+  world.feed(WorkerBeganDrain{world.of(kFirst)[0], DrainReason::Operator});
+  world.advance(kLastWordsWithin);
+  EXPECT_EQ(told<KillWorker>(), 4U);
+}
+
 TEST_F(FleetStopTest, NothingIsStartedInALameDuckAndNobodyLeftEndsIt) {
   world.fleet.policy.lame_duck = Millis{5'000};
   world.feed(StopRequested{});

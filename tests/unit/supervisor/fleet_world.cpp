@@ -63,7 +63,7 @@ bool FleetWorld::work(WorkerId id) {
     case Duty::None:
       return true;
     case Duty::Hello:
-      return feed(WorkerGreeted{id, kProtocol}), true;
+      return feed(WorkerGreeted{id, kProtocol, handoff}), true;
     case Duty::Ready:
       return feed(WorkerBecameReady{id}), true;
     case Duty::Accepting:

@@ -77,6 +77,7 @@ class FleetWorld {
   std::vector<FleetEvent> answers;  // to what io was asked
   bool refuse_commands = false;
   QueuesMeasured queues{};
+  std::optional<ProtocolRange> handoff = kHandoffRecords;  // what workers say of themselves
 
  private:
   void obey(const FleetAction& action);

@@ -11,21 +11,28 @@ namespace holdfast::worker {
 namespace {
 
 constexpr std::array kStates{ConnState::New,      ConnState::Active,    ConnState::Idle,
-                             ConnState::Hijacked, ConnState::Lingering, ConnState::Closed};
-constexpr std::array kEvents{ConnEvent::BytesArrived,   ConnEvent::ResponseReusable,
-                             ConnEvent::ResponseFinal,  ConnEvent::HijackTaken,
-                             ConnEvent::HijackReleased, ConnEvent::Quiet,
-                             ConnEvent::TimedOut,       ConnEvent::PeerGone,
-                             ConnEvent::DrainBegan,     ConnEvent::DrainExpired};
+                             ConnState::Hijacked, ConnState::Lingering, ConnState::Offered,
+                             ConnState::Closed};
+constexpr std::array kEvents{
+    ConnEvent::BytesArrived,  ConnEvent::ResponseReusable, ConnEvent::ResponseFinal,
+    ConnEvent::HijackTaken,   ConnEvent::HijackReleased,   ConnEvent::Quiet,
+    ConnEvent::TimedOut,      ConnEvent::PeerGone,         ConnEvent::DrainBegan,
+    ConnEvent::HandoffBegan,  ConnEvent::HandoffEnded,     ConnEvent::OfferMade,
+    ConnEvent::OfferReturned, ConnEvent::OfferReleased,    ConnEvent::DrainExpired};
 
 template <typename Law>
 void for_every_pair(Law law) {
   for (const ConnState state : kStates) {
-    for (const bool draining : {false, true}) {
+    for (const auto& [draining, moving] :
+         {std::pair{false, false}, std::pair{true, false}, std::pair{true, true}}) {
       for (const ConnEvent event : kEvents) {
         SCOPED_TRACE(testing::Message() << "state " << int(state) << " draining " << draining
-                                        << " event " << int(event));
-        const ConnMachine before{.state = state, .draining = draining, .requests = 7};
+                                        << " moving " << moving << " event " << int(event));
+        const ConnMachine before{.state = state,
+                                 .offered_from = ConnState::Idle,
+                                 .draining = draining,
+                                 .moving = moving,
+                                 .requests = 7};
         law(before, event, step(before, event));
       }
     }
@@ -33,7 +40,7 @@ void for_every_pair(Law law) {
 }
 
 // The whole table, as docs/states.md prints it: rows are events, columns New Active Idle Hijacked
-// Lingering.
+// Lingering Offered (from Idle).
 TEST(ConnectionStateTest, EveryPairOfStateAndEventHasItsCell) {
   struct Cell {
     ConnState next;
@@ -41,61 +48,101 @@ TEST(ConnectionStateTest, EveryPairOfStateAndEventHasItsCell) {
   };
   using S = ConnState;
   using E = ConnEffect;
-  const std::array<std::array<Cell, 5>, 10> table{{
+  const std::array<std::array<Cell, 6>, 15> table{{
       {{{S::Active, E::None},
         {S::Active, E::None},
         {S::Active, E::None},
         {S::Hijacked, E::None},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::New, E::None},
         {S::Idle, E::None},
         {S::Idle, E::None},
         {S::Hijacked, E::None},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::New, E::None},
         {S::Lingering, E::HalfClose},
         {S::Idle, E::None},
         {S::Hijacked, E::None},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::New, E::None},
         {S::Hijacked, E::None},
         {S::Idle, E::None},
         {S::Hijacked, E::None},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::New, E::None},
         {S::Active, E::None},
         {S::Idle, E::None},
         {S::Lingering, E::HalfClose},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::Lingering, E::HalfClose},
         {S::Active, E::None},
         {S::Lingering, E::HalfClose},
         {S::Hijacked, E::None},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
       {{{S::New, E::Probe},
         {S::Closed, E::Abort},
         {S::Idle, E::Probe},
         {S::Hijacked, E::None},
-        {S::Closed, E::Close}}},
+        {S::Closed, E::Close},
+        {S::Offered, E::None}}},
       {{{S::Closed, E::Close},
         {S::Closed, E::Close},
         {S::Closed, E::Close},
         {S::Closed, E::Close},
-        {S::Closed, E::Close}}},
+        {S::Closed, E::Close},
+        {S::Offered, E::None}}},
       {{{S::New, E::StartGrace},
         {S::Active, E::None},
         {S::Idle, E::StartGrace},
         {S::Hijacked, E::TellHijacker},
-        {S::Lingering, E::None}}},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
+      {{{S::New, E::QueueOffer},
+        {S::Active, E::QueueOffer},
+        {S::Idle, E::QueueOffer},
+        {S::Hijacked, E::TellHijacker},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
+      {{{S::New, E::None},
+        {S::Active, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
+      {{{S::New, E::None},
+        {S::Active, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None},
+        {S::Offered, E::None}}},
+      {{{S::New, E::None},
+        {S::Active, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None},
+        {S::Idle, E::StartGrace}}},
+      {{{S::New, E::None},
+        {S::Active, E::None},
+        {S::Idle, E::None},
+        {S::Hijacked, E::None},
+        {S::Lingering, E::None},
+        {S::Closed, E::LetGo}}},
       {{{S::Closed, E::Abort},
         {S::Closed, E::Abort},
         {S::Closed, E::Abort},
         {S::Closed, E::Abort},
-        {S::Closed, E::Close}}},
+        {S::Closed, E::Close},
+        {S::Closed, E::Abort}}},
   }};
   for (std::size_t e = 0; e < kEvents.size(); ++e) {
-    for (std::size_t s = 0; s < 5; ++s) {
-      const ConnStep got = step({.state = kStates[s]}, kEvents[e]);
+    for (std::size_t s = 0; s < 6; ++s) {
+      const ConnStep got = step({.state = kStates[s], .offered_from = ConnState::Idle}, kEvents[e]);
       EXPECT_EQ(got.next.state, table[e][s].next) << "event " << e << " state " << s;
       EXPECT_EQ(got.effect, table[e][s].effect) << "event " << e << " state " << s;
     }
@@ -116,10 +163,10 @@ TEST(ConnectionStateTest, AHandlerNeverRunsOnAConnectionChosenForClose) {
   EXPECT_EQ(got.next.requests, 0U);
 }
 
-TEST(ConnectionStateTest, WhileDrainingEveryEntryIntoIdleStartsItsGrace) {
+TEST(ConnectionStateTest, WhileDrainingEveryEntryIntoIdleStartsItsGraceOrIsQueuedForATaker) {
   for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
     if (before.state != ConnState::Idle && got.next.state == ConnState::Idle && got.next.draining) {
-      EXPECT_EQ(got.effect, ConnEffect::StartGrace);
+      EXPECT_EQ(got.effect, got.next.moving ? ConnEffect::QueueOffer : ConnEffect::StartGrace);
     }
   });
 }
@@ -150,6 +197,46 @@ TEST(ConnectionStateTest, OnlyAnActiveConnectionIsEverAborted) {
   });
 }
 
+TEST(ConnectionStateTest, WhatWasOfferedIsNeitherReadNorClosedUntilItsOfferEnds) {
+  for_every_pair([](const ConnMachine& before, ConnEvent event, const ConnStep& got) {
+    if (before.state != ConnState::Offered) return;
+    if (event == ConnEvent::OfferReturned || event == ConnEvent::OfferReleased ||
+        event == ConnEvent::DrainExpired)
+      return;
+    EXPECT_EQ(got.next.state, ConnState::Offered);
+    EXPECT_EQ(got.effect, ConnEffect::None);
+  });
+}
+
+TEST(ConnectionStateTest, OnlyWhatMovesIsOfferedAndOnlyWhatWasOfferedIsLetGo) {
+  for_every_pair([](const ConnMachine& before, ConnEvent event, const ConnStep& got) {
+    if (got.next.state == ConnState::Offered && before.state != ConnState::Offered) {
+      EXPECT_TRUE(before.moving);
+      EXPECT_EQ(event, ConnEvent::OfferMade);
+      EXPECT_EQ(got.next.offered_from, before.state);
+    }
+    if (got.effect == ConnEffect::LetGo) {
+      EXPECT_EQ(before.state, ConnState::Offered);
+    }
+  });
+}
+
+TEST(ConnectionStateTest, AResponseSaysCloseWhereTheConnectionLeavesWithUs) {
+  EXPECT_FALSE(must_say_close({}, false));
+  EXPECT_TRUE(must_say_close({.draining = true}, false));
+  EXPECT_FALSE(must_say_close({.draining = true, .moving = true}, false));
+  EXPECT_TRUE(must_say_close({.draining = true, .moving = true}, true));
+}
+
+TEST(ConnectionStateTest, WhatNobodyTakesLeavesAsInAnyDrain) {
+  const ConnMachine moving = step({.state = ConnState::Idle}, ConnEvent::HandoffBegan).next;
+  EXPECT_EQ(step(moving, ConnEvent::HandoffEnded).effect, ConnEffect::StartGrace);
+  const ConnMachine offered = step(moving, ConnEvent::OfferMade).next;
+  const ConnStep ended = step(offered, ConnEvent::HandoffEnded);
+  EXPECT_EQ(step(ended.next, ConnEvent::OfferReturned).effect, ConnEffect::StartGrace);
+  EXPECT_EQ(step(offered, ConnEvent::OfferReturned).effect, ConnEffect::QueueOffer);
+}
+
 TEST(ConnectionStateTest, DrainingIsNeverForgottenAndRequestsNeverFall) {
   for_every_pair([](const ConnMachine& before, ConnEvent, const ConnStep& got) {
     EXPECT_GE(got.next.requests, before.requests);
@@ -168,7 +255,8 @@ TEST(ConnectionStateTest, RandomLivesEndClosedAndAreClosedOnce) {
       const auto event =
           kEvents[std::uniform_int_distribution<std::size_t>(0, kEvents.size() - 1)(random)];
       const auto [next, effect] = step(machine, event);
-      closes += effect == ConnEffect::Close || effect == ConnEffect::Abort ? 1 : 0;
+      closes +=
+          effect == ConnEffect::Close || effect == ConnEffect::Abort || effect == ConnEffect::LetGo;
       ASSERT_EQ(closes, next.state == ConnState::Closed ? 1 : 0)
           << "life " << life << " step " << i;
       machine = next;

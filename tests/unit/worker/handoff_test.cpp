@@ -28,12 +28,12 @@ struct World {
   HandoffTaker taker;
   std::deque<HandoffMessage> to_taker;
   std::deque<HandoffMessage> to_giver;
-  std::set<std::uint32_t> waiting;       // the giver's, in no offer
-  std::set<std::uint32_t> let_go;        // not the giver's any more
-  std::vector<std::uint32_t> offered;    // by their place in the offer
-  std::vector<std::uint32_t> held;       // the taker's copies
+  std::set<std::uint32_t> waiting;     // the giver's, in no offer
+  std::set<std::uint32_t> let_go;      // not the giver's any more
+  std::vector<std::uint32_t> offered;  // by their place in the offer
+  std::vector<std::uint32_t> held;     // the taker's copies
   std::set<std::uint32_t> adopted;
-  std::set<std::uint32_t> lost;          // their owner was killed
+  std::set<std::uint32_t> lost;  // their owner was killed
   bool giver_lives = true, taker_lives = true;
   bool giver_open = true, taker_open = true;  // their ends of the channel
   bool greeted = false;
@@ -161,8 +161,10 @@ struct World {
   void read_rest() {
     const HandoffMessage message = to_taker.front();
     to_taker.pop_front();
-    if (const auto* release = std::get_if<ReleaseOffer>(&message)) feed_taker(ReleaseCame{release->batch});
-    if (const auto* cancel = std::get_if<CancelOffer>(&message)) feed_taker(CancelCame{cancel->batch});
+    if (const auto* release = std::get_if<ReleaseOffer>(&message))
+      feed_taker(ReleaseCame{release->batch});
+    if (const auto* cancel = std::get_if<CancelOffer>(&message))
+      feed_taker(CancelCame{cancel->batch});
   }
 };
 
@@ -327,9 +329,8 @@ TEST(HandoffTest, AnOfferThatIsNotAnsweredInTimeIsTakenBack) {
 
 TEST(HandoffTest, ATakerWithoutRoomIsLeftAlone) {
   EXPECT_FALSE(ready(0).open());
-  const HandoffGiver full = step(step(offered(1), PeerSaid{AnswerOffer{1, {0}, 0}}).next,
-                                 ReleaseSent{})
-                                .next;
+  const HandoffGiver full =
+      step(step(offered(1), PeerSaid{AnswerOffer{1, {0}, 0}}).next, ReleaseSent{}).next;
   EXPECT_FALSE(full.open());
 }
 
@@ -397,7 +398,8 @@ TEST(HandoffMessageTest, EveryMessageArrivesAsItWasSent) {
 }
 
 TEST(HandoffMessageTest, WhatALaterVersionAddsIsReadOver) {
-  const auto read = decode_handoff(R"({"type":"open","credit":3,"mood":"fine"})" "\n");
+  const auto read = decode_handoff(R"({"type":"open","credit":3,"mood":"fine"})"
+                                   "\n");
   ASSERT_TRUE(read);
   EXPECT_EQ(*read, HandoffMessage(OpenPeer{3}));
 }
@@ -408,11 +410,19 @@ TEST(HandoffMessageTest, NothingBrokenIsRead) {
     EXPECT_FALSE(decode_handoff(std::string_view(whole).substr(0, size))) << size;
   EXPECT_FALSE(decode_handoff(whole + "x"));
   for (const std::string_view bad :
-       {"[]\n", "{}\n", R"({"type":1})" "\n", R"({"type":"open","credit":-1})" "\n",
-        R"({"type":"answer","batch":1,"taken":[64],"credit":1})" "\n",
-        R"({"type":"offer","batch":1,"connections":[{}]})" "\n",
-        R"({"type":"offer","batch":1,"connections":[{"id":[1,2],"listener":"a","peer":["",0]}]})" "\n",
-        R"({"type":"offer","batch":1,"connections":[{"id":[1,2,3],"listener":"a","peer":["x",0]}]})" "\n"})
+       {"[]\n", "{}\n",
+        R"({"type":1})"
+        "\n",
+        R"({"type":"open","credit":-1})"
+        "\n",
+        R"({"type":"answer","batch":1,"taken":[64],"credit":1})"
+        "\n",
+        R"({"type":"offer","batch":1,"connections":[{}]})"
+        "\n",
+        R"({"type":"offer","batch":1,"connections":[{"id":[1,2],"listener":"a","peer":["",0]}]})"
+        "\n",
+        R"({"type":"offer","batch":1,"connections":[{"id":[1,2,3],"listener":"a","peer":["x",0]}]})"
+        "\n"})
     EXPECT_FALSE(decode_handoff(bad)) << bad;
 }
 
@@ -424,7 +434,8 @@ TEST(HandoffMessageTest, AConnectionIsNeverLargerThanItsEstimate) {
   most.requests = std::numeric_limits<std::uint32_t>::max();
   most.age = *most.left = most.pending_for = std::chrono::hours{800'000};
   most.pending.assign(kMaxPending, 'x');
-  const std::size_t alone = encode(Offer{kMost, kMost, {most}}).size() - encode(Offer{kMost, kMost, {}}).size();
+  const std::size_t alone =
+      encode(Offer{kMost, kMost, {most}}).size() - encode(Offer{kMost, kMost, {}}).size();
   EXPECT_LE(alone, encoded_size(most));
 }
 

@@ -109,7 +109,7 @@ TEST(LifecycleTest, DeadlineCutsAndLeaves) {
 }
 
 TEST(LifecycleTest, WhatMovesBytesGoesOnFromStopTimeoutToItsMaximum) {
-  const DrainTold told{DrainReason::Reload, 10s, 60s};
+  const DrainTold told{DrainReason::Reload, 10s, IdlePolicy::Close, 60s};
   const WorkerStep draining = at(in(Phase::Accepting), told, 3);
   EXPECT_EQ(wake_at(draining.next), kNow + 10s - kProgressWindow);
   const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow + 10s - kProgressWindow);
@@ -130,7 +130,7 @@ TEST(LifecycleTest, WhatMovesBytesGoesOnFromStopTimeoutToItsMaximum) {
 
 TEST(LifecycleTest, AStopTimeoutShorterThanTheWindowLooksBackToTheDrainsBegin) {
   const WorkerStep draining =
-      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 300ms, 60s}, 3);
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 300ms, IdlePolicy::Close, 60s}, 3);
   EXPECT_EQ(wake_at(draining.next), kNow);
   const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow);
   EXPECT_TRUE(has<MarkProgress>(marked));
@@ -140,20 +140,24 @@ TEST(LifecycleTest, AStopTimeoutShorterThanTheWindowLooksBackToTheDrainsBegin) {
 TEST(LifecycleTest, WithoutSightOfProgressStopTimeoutCutsAll) {
   Lifecycle state = in(Phase::Accepting);
   state.policy.sees_progress = false;
-  const WorkerStep draining = at(state, DrainTold{DrainReason::Reload, 10s, 60s}, 3);
+  const WorkerStep draining =
+      at(state, DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 60s}, 3);
   EXPECT_EQ(wake_at(draining.next), kNow + 10s);
   EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
 }
 
 TEST(LifecycleTest, AMaximumBelowStopTimeoutIsStopTimeout) {
-  const WorkerStep draining = at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, 2s}, 3);
+  const WorkerStep draining =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 2s}, 3);
   EXPECT_EQ(wake_at(draining.next), kNow + 10s);
   EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
 }
 
 TEST(LifecycleTest, TheEarlierMaximumWinsToo) {
-  const WorkerStep first = at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, 60s}, 3);
-  const WorkerStep later = at(first.next, DrainTold{DrainReason::Shutdown, 3s, 20s}, 3, kNow + 1s);
+  const WorkerStep first =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 60s}, 3);
+  const WorkerStep later =
+      at(first.next, DrainTold{DrainReason::Shutdown, 3s, IdlePolicy::Close, 20s}, 3, kNow + 1s);
   EXPECT_EQ(later.next.stop_at, kNow + 4s);
   EXPECT_EQ(later.next.end_at, kNow + 21s);
   const WorkerStep strict = at(first.next, DrainTold{DrainReason::Shutdown, 3s}, 3, kNow + 1s);
@@ -217,7 +221,7 @@ WorkerEvent random_event(std::mt19937& random) {
     case 2:
       return PauseTold{};
     case 3:
-      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)},
+      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)}, IdlePolicy::Close,
                        Millis{pick(30'000)}};
     case 4:
       return CloseListenersTold{};

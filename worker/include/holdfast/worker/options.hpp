@@ -47,6 +47,10 @@ struct Options {
   Duration idle_grace{1'000};
   // The same at a full stop, where nobody takes over and clients should move on.
   Duration stop_idle_grace{100};
+  // Where the operator wants it (`holdfast run --idle handoff`), connections of plain HTTP go to
+  // the next generation's workers in a reload instead of being closed. Not for a service that
+  // remembers things of a connection in its process.
+  bool handoff = true;
   // Serving without a supervisor; 0 = for ever.
   Duration orphan_timeout{600'000};
 

@@ -43,7 +43,7 @@ struct StopResult {
 
 // Go's net/http ConnState.
 enum class ConnectionState : std::uint8_t { New, Active, Idle, Hijacked, Closed };
-HOLDFAST_API HOLDFAST_API std::string_view to_string(ConnectionState state);
+HOLDFAST_API std::string_view to_string(ConnectionState state);
 
 // Views are valid for the call they are passed to.
 struct ConnectionInfo {

@@ -1,0 +1,213 @@
+#include "worker/io/handoff_giving.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+#include "shared/core/overloaded.hpp"
+#include "worker/core/handoff_share.hpp"
+#include "worker/io/sessions.hpp"
+#include "worker/io/supervised.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+// A worker that lives answers in well under a millisecond; meanwhile nobody serves what was
+// offered.
+constexpr Millis kAnswersWithin{2'000};
+// After so many offers that came to nothing a connection leaves as in any other drain.
+constexpr std::uint8_t kMostOffers = 3;
+
+}  // namespace
+
+HandoffGiving::HandoffGiving(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions)
+    : io_(io), clock_(clock), sessions_(sessions), timer_(io, clock, [this] { strike(); }) {
+  sessions_.hand_off_by(this);
+}
+
+HandoffGiving::~HandoffGiving() { sessions_.hand_off_by(nullptr); }
+
+void HandoffGiving::add(WorkerId taker, UniqueFd link) {
+  peers_.push_back(std::make_unique<Peer>());
+  Peer& peer = *peers_.back();
+  peer.worker = taker;
+  peer.deadline = clock_.now() + kAnswersWithin;
+  peer.link.emplace(io_, std::move(link),
+                    PeerLink::Callbacks{[this, &peer](PeerLink::Received received) {
+                                          feed(peer, PeerSaid{std::move(received.message)});
+                                        },
+                                        [this, &peer] { feed(peer, PeerLost{}); }});
+  arm();
+}
+
+// The queue
+// ----------------------------------------------------------------------------------------------
+
+void HandoffGiving::queue(Connection& connection) {
+  if (connection.queue_place != 0) return;
+  connection.queue_place = first_place_ + queue_.size();
+  queue_.push_back(&connection);
+  ++waiting_;
+  pump_soon();
+}
+
+void HandoffGiving::forget(Connection& connection) {
+  const std::size_t place = std::exchange(connection.queue_place, 0);
+  if (place == 0) return;
+  queue_[place - first_place_] = nullptr;
+  --waiting_;
+}
+
+Connection* HandoffGiving::next_waiting() {
+  while (!queue_.empty()) {
+    Connection* connection = queue_.front();
+    queue_.pop_front();
+    ++first_place_;
+    if (connection == nullptr) continue;
+    connection->queue_place = 0;
+    --waiting_;
+    return connection;
+  }
+  return nullptr;
+}
+
+void HandoffGiving::pump_soon() {
+  if (std::exchange(pump_posted_, true)) return;
+  boost::asio::post(io_, [this] {
+    pump_posted_ = false;
+    pump();
+  });
+}
+
+void HandoffGiving::pump() {
+  std::size_t given = 0;
+  for (const auto& peer : peers_) given += peer->given;
+  for (const auto& peer : peers_) {
+    if (peer->machine.state != HandoffGiver::State::Ready) continue;
+    const std::size_t most =
+        next_offer(waiting_, peer->given, given, peers_.size(), peer->machine.credit);
+    if (most != 0) offer(*peer, most);
+  }
+  retire_closed();
+}
+
+bool HandoffGiving::offer_now(Connection& connection) {
+  const auto ready = std::ranges::find_if(
+      peers_, [](const auto& peer) { return peer->machine.state == HandoffGiver::State::Ready; });
+  if (ready == peers_.end()) return false;
+  forget(connection);
+  if (!offer(**ready, 1, &connection)) return false;
+  pump_soon();  // where the kernel refused it, somebody else may take it
+  return true;
+}
+
+// Offers
+// ----------------------------------------------------------------------------------------------
+
+bool HandoffGiving::offer(Peer& peer, std::size_t most, Connection* first) {
+  Offer message{peer.machine.batch + 1, sessions_.identity().generation, {}};
+  std::vector<int> fds;
+  std::size_t size = 0;
+  while (message.connections.size() < most && size < kMaxOfferBytes) {
+    Connection* next = first != nullptr ? std::exchange(first, nullptr) : next_waiting();
+    if (next == nullptr) break;
+    const std::optional<TimePoint> deadline =
+        next->scheduled() ? std::optional(next->deadline()) : std::nullopt;
+    auto carried = sessions_.begin_offer(*next);
+    if (!carried) continue;  // it serves a request again; when that is done it is queued anew
+    size += encoded_size(*carried);
+    fds.push_back(next->fd.get());
+    peer.offer.push_back({next, deadline});
+    message.connections.push_back(std::move(*carried));
+  }
+  if (peer.offer.empty()) return false;
+  counts_.sent += peer.offer.size();
+  peer.deadline = clock_.now() + kAnswersWithin;
+  const bool sent = peer.link->send(message, fds);
+  feed(peer, OfferSent{static_cast<std::uint32_t>(peer.offer.size())});
+  if (!sent) feed(peer, OfferNotSent{});
+  arm();
+  return true;
+}
+
+void HandoffGiving::feed(Peer& peer, const GiverEvent& event) {
+  auto [next, actions] = step(std::move(peer.machine), event);
+  peer.machine = std::move(next);
+  const std::vector<Offered> offer = peer.offer;
+  const bool over = peer.machine.state != HandoffGiver::State::Offered &&
+                    peer.machine.state != HandoffGiver::State::Releasing;
+  if (over) peer.offer.clear();
+  std::vector<Offered> kept;
+  bool release = false;
+  for (const GiverAction& action : actions) {
+    std::visit(overloaded{
+                   [&](const SendRelease&) { release = true; },
+                   [&](const SendCancel&) { peer.link->send(CancelOffer{peer.machine.batch}); },
+                   [&](const KeepConnection& keep) { kept.push_back(offer[keep.place]); },
+                   [&](const LetGo& let) {
+                     ++counts_.taken;
+                     ++peer.given;
+                     sessions_.let_go(*offer[let.place].connection);
+                   },
+                   [&](const LeavePeer& why) { leave(peer, why.cause); },
+               },
+               action);
+  }
+  for (const Offered& each : kept) keep(each);
+  if (release) {
+    const bool sent = peer.link->send(ReleaseOffer{peer.machine.batch});
+    return feed(peer, sent ? GiverEvent(ReleaseSent{}) : GiverEvent(ReleaseNotSent{}));
+  }
+  pump_soon();
+}
+
+void HandoffGiving::keep(const Offered& offered) {
+  ++counts_.returned;
+  Connection& connection = *offered.connection;
+  const bool again = ++connection.offers < kMostOffers;
+  sessions_.take_back(connection, offered.deadline, again);
+}
+
+void HandoffGiving::leave(Peer& peer, const char* cause) {
+  if (cause != nullptr) {
+    report("cannot hand connections to worker " + std::to_string(peer.worker.value) + ": " + cause);
+  }
+  peer.link.reset();
+}
+
+// Not inside a callback of one of them.
+void HandoffGiving::retire_closed() {
+  if (peers_.empty()) return;
+  std::erase_if(peers_, [](const auto& peer) { return !peer->machine.open(); });
+  if (peers_.empty()) sessions_.stop_moving();
+  arm();
+}
+
+void HandoffGiving::recall() {
+  for (const auto& peer : peers_) feed(*peer, Recalled{});
+  peers_.clear();
+  timer_.cancel();
+}
+
+// Deadlines
+// ----------------------------------------------------------------------------------------------
+
+void HandoffGiving::strike() {
+  for (const auto& peer : peers_) {
+    if (peer->deadline <= clock_.now()) feed(*peer, AnswerIsLate{});
+  }
+  retire_closed();
+}
+
+void HandoffGiving::arm() {
+  std::optional<TimePoint> next;
+  for (const auto& peer : peers_) {
+    const auto state = peer->machine.state;
+    if (state != HandoffGiver::State::Opening && state != HandoffGiver::State::Offered) continue;
+    next = next ? std::min(*next, peer->deadline) : peer->deadline;
+  }
+  if (next) return timer_.start(*next);
+  timer_.cancel();
+}
+
+}  // namespace holdfast::worker

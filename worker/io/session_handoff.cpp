@@ -1,0 +1,126 @@
+// Connections between two owners: how one is put into an offer, comes back, goes for good, and how
+// one that another worker gave goes on here.
+#include <algorithm>
+#include <unistd.h>
+
+#include "worker/io/handoff_giving.hpp"
+#include "worker/io/sessions.hpp"
+#include "worker/io/transport.hpp"
+
+namespace holdfast::worker {
+namespace {
+
+using Micros = std::chrono::microseconds;
+
+Micros micros(Clock::duration span) {
+  return std::max(std::chrono::duration_cast<Micros>(span), Micros{0});
+}
+
+Endpoint endpoint(const PeerAddress& address) {
+  if (!address.address()) return {};
+  PeerAddress::Text text{};
+  return {std::string(address.ip(text)), address.port()};
+}
+
+PeerAddress address(const Endpoint& endpoint) {
+  const auto ip = IpAddress::parse(endpoint.ip);
+  return ip ? PeerAddress::from(*ip, endpoint.port) : PeerAddress();
+}
+
+}  // namespace
+
+// What it is besides a socket fits into an offer: TLS has its state in this process.
+bool Sessions::can_move(const Connection& connection) {
+  const ConnectionExtra* extra = connection.extra.get();
+  return extra == nullptr ||
+         (!extra->handshaking && !extra->proxy_pending && !extra->proxy && !extra->tls);
+}
+
+void Sessions::begin_leaving(Connection& connection) {
+  const bool moves = moving_ && can_move(connection);
+  feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
+}
+
+std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
+  Exchange* exchange = connection.exchange;
+  const ConnState state = connection.machine.state;
+  if (!connection.machine.moving) return std::nullopt;
+  if (state == ConnState::Active) {
+    if (exchange->stage != Stage::Head || exchange->in.size() > kMaxPending) return std::nullopt;
+  } else if (state != ConnState::New && state != ConnState::Idle) {
+    return std::nullopt;
+  }
+  const TimePoint at = now();
+  CarriedConnection carried;
+  carried.id = name_of(connection);
+  carried.listener = connection.listener->name;
+  carried.peer = endpoint(connection.peer);
+  if (connection.extra && connection.extra->client)
+    carried.client = endpoint(*connection.extra->client);
+  carried.fresh = state == ConnState::New;
+  carried.requests = connection.machine.requests;
+  carried.age = micros(at - connection.opened);
+  if (connection.scheduled()) carried.left = micros(connection.deadline() - at);
+  if (state == ConnState::Active) {
+    --carried.requests;
+    carried.pending = exchange->in;
+    carried.pending_for = micros(at - exchange->started);
+  }
+  feed(connection, ConnEvent::OfferMade);
+  deadlines_.cancel(connection);
+  poller_.remove(connection.fd.get());
+  return carried;
+}
+
+// `again`: it may be offered to somebody else.
+void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadline, bool again) {
+  if (!again) feed(connection, ConnEvent::HandoffEnded);
+  connection.interest = kReading;
+  if (!poller_.add(connection.fd.get(), kReading, connection)) return close(connection);
+  if (deadline) deadlines_.schedule(connection, *deadline);
+  feed(connection, ConnEvent::OfferReturned);
+  if (connection.fd && connection.exchange != nullptr) on_bytes(connection, {});
+}
+
+void Sessions::let_go(Connection& connection) {
+  ++drained_.handed_off;
+  feed(connection, ConnEvent::OfferReleased);
+}
+
+// The descriptor and nothing else: a shutdown(2) would end the connection for its new owner.
+void Sessions::forsake(Connection& connection) {
+  if (on_state) tell_state(connection);
+  if (connection.exchange != nullptr)
+    exchanges_.give_back(*std::exchange(connection.exchange, nullptr));
+  connection.fd.reset();
+  remove(connection);
+}
+
+// Nobody takes connections any more.
+void Sessions::stop_moving() {
+  if (!std::exchange(moving_, false)) return;
+  begin_sweep();
+}
+
+void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
+                         const ListenerProfile& listener) {
+  Connection* connection = add(std::move(fd), address(carried.peer), listener);
+  if (connection == nullptr) return;
+  const TimePoint at = now();
+  connection->opened = at - carried.age;
+  connection->origin = std::make_unique<ConnectionOrigin>(ConnectionOrigin{carried.id, generation});
+  if (carried.client) {
+    connection->extra = std::make_unique<ConnectionExtra>();
+    connection->extra->client = address(*carried.client);
+  }
+  connection->machine.state = carried.fresh ? ConnState::New : ConnState::Idle;
+  connection->machine.requests = static_cast<std::uint32_t>(carried.requests);
+  if (on_state) tell_state(*connection);
+  if (carried.left) deadlines_.schedule(*connection, at + *carried.left);
+  if (draining_) begin_leaving(*connection);
+  if (carried.pending.empty() || !connection->fd) return;
+  begin_exchange(*connection).started = at - carried.pending_for;
+  on_bytes(*connection, carried.pending);
+}
+
+}  // namespace holdfast::worker
