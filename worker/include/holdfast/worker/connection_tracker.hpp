@@ -89,9 +89,10 @@ class HOLDFAST_API ConnectionTracker {
   // next_check() may have come nearer, and once after each counts() when something has changed. It
   // must not call back into the tracker.
   void on_attention(std::function<void()> attention);
-  // A connection that has sent nothing is waited for `new_grace`, an idle one `idle_grace`. A
-  // second call only shortens them.
-  void begin_drain(Duration new_grace, Duration idle_grace);
+  // A connection that has sent nothing is waited for `new_grace`, an idle one `idle_grace`, and up
+  // to `idle_spread` longer, so that not all of them end in one instant. A second call only
+  // shortens what is left.
+  void begin_drain(Duration new_grace, Duration idle_grace, Duration idle_spread = Duration{0});
   // Lets go those whose grace is over. When to call it: at next_check(), by the steady clock.
   void check();
   std::optional<TimePoint> next_check() const;
