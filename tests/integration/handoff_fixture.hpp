@@ -26,8 +26,8 @@ inline std::map<std::string, Story> stories(const AccessLog& log) {
   return all;
 }
 
-// Each connection counts its requests from 1 without a gap or a repetition, goes from older to newer
-// generations only, and says so in the first line of each, once.
+// Each connection counts its requests from 1 without a gap or a repetition, goes from older to
+// newer generations only, and says so in the first line of each, once.
 inline void expect_stories_hold(const AccessLog& log) {
   for (const std::string& line : log.bad()) ADD_FAILURE() << "bad log line: " << line;
   for (const auto& [id, story] : stories(log)) {

@@ -195,7 +195,8 @@ TEST_F(HandoffTest, HupInTheMiddleOfAHandoffTakesThemAllToTheNewestGeneration) {
 
 class HandoffUnixTest : public HandoffRun {
  protected:
-  HandoffUnixTest() : HandoffRun({.listen = {"unix:@handoff-test-" + std::to_string(::getpid())}}) {}
+  HandoffUnixTest()
+      : HandoffRun({.listen = {"unix:@handoff-test-" + std::to_string(::getpid())}}) {}
 };
 
 TEST_F(HandoffUnixTest, ConnectionsOfAUnixListenerMove) {
@@ -213,7 +214,8 @@ TEST_F(HandoffUnixTest, ConnectionsOfAUnixListenerMove) {
 
 class HandoffListenersTest : public HandoffRun {
  protected:
-  HandoffListenersTest() : HandoffRun({.listen = {"127.0.0.1:0", "admin=127.0.0.1:0", "six=[::1]:0"}}) {}
+  HandoffListenersTest()
+      : HandoffRun({.listen = {"127.0.0.1:0", "admin=127.0.0.1:0", "six=[::1]:0"}}) {}
 };
 
 TEST_F(HandoffListenersTest, AConnectionKeepsItsListenerAndItsPeer) {
@@ -230,7 +232,8 @@ TEST_F(HandoffListenersTest, AConnectionKeepsItsListenerAndItsPeer) {
   for (const auto& [id, story] : stories(log)) {
     ASSERT_EQ(story.size(), 2U);
     for (const char* key : {"listener", "remote_ipaddr", "remote_port"})
-      EXPECT_EQ(story[0].value(key, nlohmann::json()), story[1].value(key, nlohmann::json())) << key;
+      EXPECT_EQ(story[0].value(key, nlohmann::json()), story[1].value(key, nlohmann::json()))
+          << key;
   }
   for (const char* name : {"http", "admin", "six"}) EXPECT_EQ(log.count("listener", name), 2U);
 }
@@ -241,7 +244,8 @@ class HandoffDeadlineTest : public HandoffRun {
   static constexpr Millis kTime{4'000};
   static constexpr Millis kWait{2'500};
   HandoffDeadlineTest()
-      : HandoffRun({.command = {demo_path(), "--keep-alive-timeout", "4s", "--header-timeout", "4s"}}) {}
+      : HandoffRun(
+            {.command = {demo_path(), "--keep-alive-timeout", "4s", "--header-timeout", "4s"}}) {}
   // Half of the time passes here, the other half there.
   void expect_ends_in_time(RawClient& client, TimePoint began) {
     ASSERT_EQ(client.wait_end(kWait), End::StillOpen);
