@@ -50,7 +50,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   ++stats_.requests;
   if (exchange.status >= 500) ++stats_.responses_5xx;
   if (on_count) on_count();
-  if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
+  if (drain_.begun() && exchange.completion != Completion::Cut) ++drained_.served;
   if (!log_.enabled()) return;
   const WallTime wall = wall_.at(now);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
@@ -92,7 +92,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;
-  record.draining = draining_;
+  record.draining = drain_.begun();
   if (connection.origin)
     record.handed_off_from = std::exchange(connection.origin->handed_off_from, 0);
   record.completion = exchange.completion;

@@ -74,7 +74,7 @@ void Sessions::on_drain(Exchange& exchange, std::function<void()> callback) {
   if (exchange.stage != Stage::Handling)
     throw std::logic_error("a plain handler answers before it returns");
   exchange.drain_callback = std::make_shared<Exchange::Notice>(std::move(callback));
-  if (draining_) tell(exchange.drain_callback);
+  if (drain_.begun()) tell(exchange.drain_callback);
 }
 
 void Sessions::drop_orphan(Exchange& exchange) {

@@ -38,11 +38,11 @@ bool Sessions::can_move(const Connection& connection) {
 
 // In a drain, with another worker. The sweep may not have come to it yet.
 bool Sessions::stays_open(const Connection& connection) const {
-  return connection.machine.draining ? connection.machine.moving : moving_ && can_move(connection);
+  return connection.machine.draining ? connection.machine.moving : drain_.moving() && can_move(connection);
 }
 
 void Sessions::begin_leaving(Connection& connection) {
-  const bool moves = moving_ && can_move(connection);
+  const bool moves = drain_.moving() && can_move(connection);
   feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
 }
 
@@ -103,8 +103,7 @@ void Sessions::forsake(Connection& connection) {
 
 // Nobody takes connections any more.
 void Sessions::stop_moving() {
-  if (!std::exchange(moving_, false)) return;
-  begin_sweep();
+  if (drain_.stop_moving()) begin_sweep();
 }
 
 void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
@@ -123,7 +122,7 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   connection->machine.requests = static_cast<std::uint32_t>(carried.requests);
   if (on_state) tell_state(*connection);
   if (carried.left) deadlines_.schedule(*connection, at + *carried.left);
-  if (draining_) begin_leaving(*connection);
+  if (drain_.begun()) begin_leaving(*connection);
   if (carried.pending.empty() || !connection->fd) return;
   begin_exchange(*connection).started = at - carried.pending_for;
   on_bytes(*connection, carried.pending);

@@ -42,7 +42,7 @@ bool Sessions::shake_hands(Connection& connection) {
   }
   extra.handshaking = false;
   watch(connection, kReading);
-  schedule(connection, draining_ ? new_grace_ : options_.header_timeout);
+  schedule(connection, drain_.begun() ? drain_.new_grace() : options_.header_timeout);
   return true;
 }
 

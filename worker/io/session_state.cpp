@@ -51,14 +51,4 @@ void Sessions::call_state_hook(const Connection& connection, ConnectionState fro
   }
 }
 
-Sessions::StateCounts Sessions::count_states() const {
-  StateCounts counts;
-  for (const Connection* each = first_; each != nullptr; each = each->next) {
-    counts.fresh += each->machine.state == ConnState::New ? 1 : 0;
-    counts.active += each->machine.state == ConnState::Active ? 1 : 0;
-    counts.idle += each->machine.state == ConnState::Idle ? 1 : 0;
-  }
-  return counts;
-}
-
 }  // namespace holdfast::worker

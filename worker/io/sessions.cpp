@@ -36,7 +36,7 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
 
 Sessions::~Sessions() {
   shutting_down_ = true;
-  while (first_ != nullptr) close(*first_);
+  while (all_.first() != nullptr) close(*all_.first());
 }
 
 void Sessions::set_default_header(std::string name, std::string value) {
@@ -50,7 +50,7 @@ void Sessions::set_default_header(std::string name, std::string value) {
 void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
   Connection* added = add(std::move(fd), peer, listener);
   if (added == nullptr) return;
-  if (draining_) return begin_leaving(*added);
+  if (drain_.begun()) return begin_leaving(*added);
   schedule(*added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
 }
 
@@ -67,10 +67,7 @@ Connection* Sessions::add(UniqueFd fd, PeerAddress peer, const ListenerProfile& 
   }
   if (!poller_.add(connection->fd.get(), kReading, *connection)) return nullptr;
   Connection* added = connection.release();
-  added->next = first_;
-  if (first_ != nullptr) first_->previous = added;
-  first_ = added;
-  ++open_;
+  all_.add(*added);
   if (on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
   return added;
 }
@@ -107,18 +104,14 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
 }
 
 void Sessions::start_grace(Connection& connection) {
-  schedule(connection, next_grace(connection.machine.state));
-}
-
-Millis Sessions::next_grace(ConnState state) {
-  return state == ConnState::New ? new_grace_ : idle_grace_ + idle_spread_.next();
+  schedule(connection, drain_.next_grace(connection.machine.state));
 }
 
 Stats Sessions::stats() const {
   Stats now = stats_;
-  now.connections = open_;
+  now.connections = all_.size();
   now.in_flight = exchanges_.in_use();
-  now.idle = open_ - std::min<std::size_t>(open_, now.in_flight - orphaned_handlers_);
+  now.idle = now.connections - std::min<std::size_t>(now.connections, now.in_flight - orphaned_handlers_);
   return now;
 }
 

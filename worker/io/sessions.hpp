@@ -17,11 +17,11 @@
 #include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
+#include "worker/core/drain.hpp"
 #include "worker/core/forwarded.hpp"
 #include "worker/core/handoff_message.hpp"
-#include "worker/core/idle_spread.hpp"
 #include "worker/io/access_log.hpp"
-#include "worker/io/connection.hpp"
+#include "worker/io/connection_list.hpp"
 #include "worker/io/deadlines.hpp"
 #include "worker/io/exchange_pool.hpp"
 #include "worker/io/poller.hpp"
@@ -60,18 +60,12 @@ class Sessions {
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
-  struct DrainPlan {
-    Millis new_grace{0};
-    Millis idle_grace{0};
-    Millis idle_spread{0};  // closes of idle connections are spread over at most this
-    bool handoff = false;   // other workers take what they can
-  };
   // From now on connections leave as their state allows, and the responses of those that are not
   // handed off say close. Later calls may shorten graces.
   void begin_drain(const DrainPlan& plan);
-  bool draining() const { return draining_; }
+  bool draining() const { return drain_.begun(); }
   // From now on every response says close, and nothing else changes.
-  void begin_lame_duck() { lame_duck_ = true; }
+  void begin_lame_duck() { drain_.begin_lame_duck(); }
   // stop_timeout struck: all but the transfers that moved bytes since the last call of either are
   // ended, and nobody waits for handlers without a client any more. Returns how many were open.
   void mark_progress();
@@ -79,17 +73,12 @@ class Sessions {
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
 
-  std::size_t size() const { return open_ + (overtime_ ? 0 : orphaned_handlers_); }
+  std::size_t size() const { return all_.size() + (drain_.overtime() ? 0 : orphaned_handlers_); }
   std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
   Drained drained() const { return drained_; }
-  std::size_t connections() const { return open_; }
-  struct StateCounts {
-    std::size_t fresh = 0;
-    std::size_t active = 0;
-    std::size_t idle = 0;
-  };
-  StateCounts count_states() const;  // looks at every connection
+  std::size_t connections() const { return all_.size(); }
+  StateCounts count_states() const { return all_.count_states(); }
   Server::ConnectionHook on_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
@@ -145,7 +134,6 @@ class Sessions {
   Connection* add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
-  Millis next_grace(ConnState state);
 
   // session_close.cpp: connections go
   void probe(Connection& connection);
@@ -263,8 +251,7 @@ class Sessions {
   Identity identity_;
   std::uint64_t pid_;
 
-  Connection* first_ = nullptr;  // of all open connections, newest first
-  std::size_t open_ = 0;
+  ConnectionList all_;
   std::uint64_t accepted_ = 0;
   // Freed after the batch of events in which they closed.
   std::vector<std::unique_ptr<Connection>> closed_;
@@ -272,14 +259,7 @@ class Sessions {
   std::uint32_t calls_ = 0;            // of streaming handlers
   std::size_t orphaned_handlers_ = 0;  // their clients left
 
-  bool draining_ = false;
-  bool overtime_ = false;
-  bool lame_duck_ = false;
-  bool moving_ = false;  // other workers take connections
-  Millis new_grace_{0};
-  Millis idle_grace_{0};
-  IdleSpread idle_spread_;
-  Connection* sweep_at_ = nullptr;
+  Drain drain_;
   bool gone_posted_ = false;
   bool shutting_down_ = false;
 
