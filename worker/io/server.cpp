@@ -268,6 +268,9 @@ void Server::on_lame_duck(std::function<void()> hook) { impl_->on_lame_duck(std:
 void Server::on_connection_state(ConnectionHook hook) {
   impl_->on_connection_state(std::move(hook));
 }
+void Server::on_handoff(GiveHook give, TakeHook take) {
+  impl_->on_handoff(std::move(give), std::move(take));
+}
 int Server::run() { return impl_->run(); }
 std::optional<Failure> Server::serve(int listener, std::string name) {
   return impl_->serve(UniqueFd(listener), std::move(name));

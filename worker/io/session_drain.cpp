@@ -80,7 +80,8 @@ void Sessions::sweep() {
 void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
-  deadlines_.schedule(connection, std::min(connection.deadline(), now() + drain_.next_grace(state)));
+  deadlines_.schedule(connection,
+                      std::min(connection.deadline(), now() + drain_.next_grace(state)));
 }
 
 // Counted where the client has it, not where the kernel took it: a send buffer of megabytes makes a

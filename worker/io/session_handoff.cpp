@@ -38,12 +38,26 @@ bool Sessions::can_move(const Connection& connection) {
 
 // In a drain, with another worker. The sweep may not have come to it yet.
 bool Sessions::stays_open(const Connection& connection) const {
-  return connection.machine.draining ? connection.machine.moving : drain_.moving() && can_move(connection);
+  return connection.machine.draining ? connection.machine.moving
+                                     : drain_.moving() && can_move(connection);
 }
 
 void Sessions::begin_leaving(Connection& connection) {
   const bool moves = drain_.moving() && can_move(connection);
   feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
+}
+
+// False: what the service knows of it stays here, and so does it.
+bool Sessions::carry_state(const Connection& connection, CarriedConnection& carried) {
+  if (!give_state) return true;
+  try {
+    auto state = give_state(info_of(connection));
+    if (!state || state->size() > kMaxCarriedState) return false;
+    carried.state = std::move(*state);
+    return true;
+  } catch (...) {
+    return false;
+  }
 }
 
 std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
@@ -70,6 +84,10 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
     --carried.requests;
     carried.pending = exchange->in;
     carried.pending_for = micros(at - exchange->started);
+  }
+  if (!carry_state(connection, carried)) {
+    feed(connection, ConnEvent::HandoffEnded);
+    return std::nullopt;
   }
   feed(connection, ConnEvent::OfferMade);
   deadlines_.cancel(connection);
@@ -121,6 +139,12 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   connection->machine.state = carried.fresh ? ConnState::New : ConnState::Idle;
   connection->machine.requests = static_cast<std::uint32_t>(carried.requests);
   if (on_state) tell_state(*connection);
+  if (take_state) {
+    try {
+      take_state(info_of(*connection), carried.state);
+    } catch (...) {  // the connection is not the hook's to end
+    }
+  }
   if (carried.left) deadlines_.schedule(*connection, at + *carried.left);
   if (drain_.begun()) begin_leaving(*connection);
   if (carried.pending.empty() || !connection->fd) return;

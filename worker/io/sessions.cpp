@@ -111,7 +111,8 @@ Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = all_.size();
   now.in_flight = exchanges_.in_use();
-  now.idle = now.connections - std::min<std::size_t>(now.connections, now.in_flight - orphaned_handlers_);
+  now.idle =
+      now.connections - std::min<std::size_t>(now.connections, now.in_flight - orphaned_handlers_);
   return now;
 }
 

@@ -80,6 +80,8 @@ class Sessions {
   std::size_t connections() const { return all_.size(); }
   StateCounts count_states() const { return all_.count_states(); }
   Server::ConnectionHook on_state;
+  Server::GiveHook give_state;
+  Server::TakeHook take_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
   // Runs after a request was counted, so that somebody can report it.
@@ -166,6 +168,7 @@ class Sessions {
   static bool can_move(const Connection& connection);
   bool stays_open(const Connection& connection) const;
   void begin_leaving(Connection& connection);
+  bool carry_state(const Connection& connection, CarriedConnection& carried);
   void forsake(Connection& connection);
 
   // session_prepare.cpp, proxy_input.cpp: before the first request
@@ -180,6 +183,7 @@ class Sessions {
 
   // session_state.cpp, client_address.cpp: what is told of them, and who they are
   void tell_state(Connection& connection);
+  ConnectionInfo info_of(const Connection& connection);
   void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
   std::optional<PeerAddress> told_client(const Exchange& exchange,
                                          const Connection& connection) const;
