@@ -52,6 +52,7 @@ void Sessions::begin_drain(Millis new_grace, Millis idle_grace, bool handoff) {
   new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
   idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
   moving_ = handoff && !draining_;
+  if (!draining_) refused_before_ = refused();
   draining_ = true;
   begin_sweep();
   announce_if_gone();
@@ -121,7 +122,9 @@ std::size_t Sessions::cut_stuck() {
 }
 
 void Sessions::cut_all() {
+  const std::uint64_t before = drained_.cut;
   while (first_ != nullptr) cut(*first_, Completion::Cut);
+  if (overtime_) drained_.cut_overtime += drained_.cut - before;
   collect();
 }
 

@@ -108,6 +108,12 @@ void Sessions::start_grace(Connection& connection) {
   schedule(connection, connection.machine.state == ConnState::New ? new_grace_ : idle_grace_);
 }
 
+Drained Sessions::drained() const {
+  Drained all = drained_;
+  all.refused = refused() - refused_before_;
+  return all;
+}
+
 Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = open_;

@@ -75,7 +75,8 @@ class Sessions {
   std::size_t size() const { return open_ + (overtime_ ? 0 : orphaned_handlers_); }
   std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
-  Drained drained() const { return drained_; }
+  std::uint64_t refused() const { return stats_.tls_failures + stats_.proxy_failures; }
+  Drained drained() const;
   std::size_t connections() const { return open_; }
   struct StateCounts {
     std::size_t fresh = 0;
@@ -274,6 +275,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
+  std::uint64_t refused_before_ = 0;  // the drain
   WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   RequestIds ids_;
