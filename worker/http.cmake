@@ -10,6 +10,7 @@ add_library(holdfast_http STATIC
   core/head_reader.cpp
   core/head_scan.cpp
   core/ip_address.cpp
+  core/keep_alive_hint.cpp
   core/log_field.cpp
   core/proxy_protocol.cpp
   core/reason_phrase.cpp

@@ -29,6 +29,7 @@ Json options_json(const WorkerOptions& options) {
   put(object, "kill_timeout_ms", options.kill_timeout);
   put(object, "new_grace_ms", options.new_grace);
   put(object, "idle_grace_ms", options.idle_grace);
+  put(object, "idle_spread_ms", options.idle_spread);
   put(object, "orphan_timeout_ms", options.orphan_timeout);
   put(object, "stop_timeout_max_ms", options.stop_timeout_max);
   return object;

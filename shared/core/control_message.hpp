@@ -130,6 +130,7 @@ struct WorkerOptions {
   std::optional<Millis> kill_timeout;
   std::optional<Millis> new_grace;
   std::optional<Millis> idle_grace;
+  std::optional<Millis> idle_spread;
   std::optional<Millis> orphan_timeout;
   std::optional<Millis> stop_timeout_max = {};  // absent: as stop_timeout
   bool operator==(const WorkerOptions&) const = default;

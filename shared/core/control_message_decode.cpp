@@ -100,9 +100,10 @@ WorkerOptions read_options(const Json& message) {
   const auto found = message.find("options");
   if (found == message.end()) return {};
   if (!found->is_object()) throw BadField{"options must be an object"};
-  return {millis(*found, "stop_timeout_ms"),   millis(*found, "kill_timeout_ms"),
-          millis(*found, "new_grace_ms"),      millis(*found, "idle_grace_ms"),
-          millis(*found, "orphan_timeout_ms"), millis(*found, "stop_timeout_max_ms")};
+  return {millis(*found, "stop_timeout_ms"),    millis(*found, "kill_timeout_ms"),
+          millis(*found, "new_grace_ms"),       millis(*found, "idle_grace_ms"),
+          millis(*found, "idle_spread_ms"),     millis(*found, "orphan_timeout_ms"),
+          millis(*found, "stop_timeout_max_ms")};
 }
 
 std::vector<TicketKey> read_ticket_keys(const Json& message) {

@@ -119,6 +119,8 @@ class RunCommand {
         "What a reload does with idle connections: close, or handoff to the new workers "
         "(default: close)",
         [&fleet](const std::string& text) { fleet.idle = parse_idle(text); });
+    add_duration("--idle-spread", options_.idle_spread,
+                 "A reload spreads the closes of idle connections over D");
     add_duration("--orphan-timeout", options_.orphan_timeout,
                  "A worker without a supervisor serves on for D; 0: for ever");
   }

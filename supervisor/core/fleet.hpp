@@ -47,6 +47,7 @@ struct Worker {
   bool leaving = false;          // its end is no crash: it was asked to go, or said that it goes
   bool takes_the_queue = false;  // in a full stop: accepts until it is told to close its listeners
   bool listeners_closed = false;
+  bool hands_off = false;         // Draining: it gives its connections to those that serve
   bool condemned = false;         // is killed as soon as it has said what that will cut
   std::uint64_t connections = 0;  // by its last stats
   std::uint64_t in_flight = 0;

@@ -112,6 +112,11 @@ void FleetTurn::commit() {
   }
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
   retire(*old, took);
+  // Before their takers are told to leave as well.
+  for (const Worker& worker : fleet_.workers) {
+    if (worker.hands_off && !worker.exited && worker.phase == WorkerPhase::Draining)
+      connect_takers(worker);
+  }
   for (Worker& worker : fleet_.workers) {
     if (worker.generation != *old) continue;
     if (worker.exited || worker.phase == WorkerPhase::Killed) {

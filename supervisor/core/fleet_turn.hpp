@@ -65,6 +65,7 @@ class FleetTurn {
   void accept(Worker& worker);
   void drain(Worker& worker, DrainReason reason);
   bool connect_takers(const Worker& giver);
+  void connect_givers(const Worker& taker);
   void terminate(Worker& worker);
   void kill(Worker& worker, const std::string& reason);
   void scale_down();

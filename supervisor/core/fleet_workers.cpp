@@ -30,9 +30,10 @@ void FleetTurn::drain(Worker& worker, DrainReason reason) {
   worker.deadline = again ? std::min(*worker.deadline, deadline) : deadline;
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
-  const bool handoff = reason == DrainReason::Reload && connect_takers(worker);
+  worker.hands_off = reason == DrainReason::Reload && connect_takers(worker);
   act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout,
-                handoff ? IdlePolicy::Handoff : IdlePolicy::Close, fleet_.policy.longest_drain()});
+                worker.hands_off ? IdlePolicy::Handoff : IdlePolicy::Close,
+                fleet_.policy.longest_drain()});
   act(AskStats{worker.id});  // should it have to be killed, its counts are known
 }
 
@@ -49,6 +50,17 @@ bool FleetTurn::connect_takers(const Worker& giver) {
   for (std::size_t i = 0; i < std::min(pairs.size(), kMaxTakers); ++i)
     act(pairs[(giver.id.value + i) % pairs.size()]);
   return !pairs.empty();
+}
+
+// It serves from now on, in the place of one that crashed: whoever gives connections to that one
+// has to know.
+void FleetTurn::connect_givers(const Worker& taker) {
+  if (!taker.handoff) return;
+  for (const Worker& giver : fleet_.workers) {
+    if (!giver.hands_off || giver.exited || giver.phase != WorkerPhase::Draining) continue;
+    if (const auto records = common_protocol(*giver.handoff, *taker.handoff))
+      act(ConnectPeers{giver.id, taker.id, *records});
+  }
 }
 
 void FleetTurn::terminate(Worker& worker) {
@@ -107,6 +119,7 @@ void FleetTurn::on(const WorkerAccepted& event) {
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
   act(report("worker_accepting").about(worker->id));
+  if (serves(*worker)) connect_givers(*worker);
   if (is_candidate(*worker)) advance_candidate();
 }
 

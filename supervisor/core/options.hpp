@@ -38,6 +38,7 @@ struct Options {
   // Unset: what the worker was compiled with.
   std::optional<Millis> new_grace;
   std::optional<Millis> idle_grace;
+  std::optional<Millis> idle_spread;
   std::optional<Millis> orphan_timeout;
 
   // Standard output is what container platforms collect; events and worker output go to stderr.

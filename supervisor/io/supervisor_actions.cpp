@@ -81,8 +81,9 @@ void Supervisor::perform(const WelcomeWorker& action) {
   welcome.generation = process->generation();
   welcome.worker = action.worker;
   welcome.listeners = listeners_.infos();
-  welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout, options_.new_grace,
-                     options_.idle_grace, options_.orphan_timeout};
+  welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout,
+                     options_.new_grace,          options_.idle_grace,
+                     options_.idle_spread,        options_.orphan_timeout};
   if (options_.fleet.longest_drain() > options_.fleet.stop_timeout)
     welcome.options.stop_timeout_max = options_.fleet.longest_drain();
   welcome.ticket_keys = ticket_keys_.newest_first();

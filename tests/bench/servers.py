@@ -205,6 +205,7 @@ class Holdfast(Talking):
 class Nginx(Talking):
     name = "nginx"
     generation_header = "X-Gen"
+    MOST = 18000  # connections of a worker
 
     # The fields of the holdfast line that nginx has, under the same names. Not $request_id: OpenSSL's random
     # bytes cost nginx more than a tenth of a request, and the comparison is to be with nginx at its best.
@@ -220,7 +221,7 @@ class Nginx(Talking):
         """"completion":"$request_completion"}"""
     )
     CONFIG = """daemon off; worker_processes {workers}; user root; pid {dir}/pid; error_log stderr notice;
-events {{ worker_connections 18000; }}
+events {{ worker_connections {most}; }}
 http {{
   log_format all escape=json '{format}';
   access_log {log};
@@ -241,7 +242,7 @@ http {{
         tls = (f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
                "ssl_protocols TLSv1.2 TLSv1.3" if self.tls else "")
         config = self.dir / "nginx.conf"
-        config.write_text(self.CONFIG.format(workers=self.workers, dir=self.dir, format=self.FORMAT, log=log,
+        config.write_text(self.CONFIG.format(workers=self.workers, most=self.MOST + 100, dir=self.dir, format=self.FORMAT, log=log,
                                              port=port, body=BODY, tls=tls))
         self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", "stderr"])
         self.wait_event("worker_ready", self.workers)
@@ -250,6 +251,60 @@ http {{
         """The master's notices; it listens before it starts a worker."""
         for event, pattern in (("worker_ready", r"start worker process (\d+)"),
                                ("worker_exited", r"worker process (\d+) exited")):
+            if found := re.search(pattern, line):
+                return {"event": event, "pid": int(found[1])}
+        return {"event": "?", "text": line}
+
+
+class Haproxy(Talking):
+    """Master and worker; the new worker takes the listeners from the old one over the stats socket."""
+
+    name = "haproxy"
+    generation_header = "X-Gen"
+
+    # The fields of Nginx.FORMAT that it has. It writes to a descriptor, a line at a time.
+    FORMAT = (
+        """{"logged_at":"%T","type":"access","severity":"info","start_at":"%Ts.%ms","response_time":%Ta,"""
+        """"protocol":"%HV","http_method":"%HM","url":"%HU","http_status_code":%ST,"bytes_received":%U,"""
+        """"bytes_sent":%B,"remote_ipaddr":"%ci","remote_port":%cp,"request_id":"%rt-%Ts","""
+        """"listener":"%f","pid":%pid,"completion":"%ts"}"""
+    )
+    CONFIG = """global
+  log stdout format raw local0
+  stats socket {dir}/stats mode 600 level admin expose-fd listeners
+  nbthread 1
+  maxconn 5000
+defaults
+  mode http
+  timeout client 300s
+  timeout http-keep-alive 300s
+  timeout http-request 300s
+  timeout connect 5s
+  timeout server 5s
+frontend http
+  bind 127.0.0.1:{port} backlog 4096
+  {log}
+  http-request wait-for-body time 30s if METH_POST
+  http-request return status 200 content-type text/plain hdr X-Gen "%pid" lf-string "{body}"
+"""
+
+    def start(self):
+        port = free_port()
+        self.target = f"127.0.0.1:{port}"
+        log = f"log global\n  log-format '{self.FORMAT}'" if self.log else "no log"
+        config = self.dir / "haproxy.cfg"
+        config.write_text(self.CONFIG.format(dir=self.dir, port=port, body=BODY, log=log))
+        with open(self.log_file, "wb") as out:
+            self.spawn(["haproxy", "-W", "-f", config], stdout=out)
+        self.wait_event("worker_ready")
+
+    def reload(self):
+        os.kill(self.main_pid, signal.SIGUSR2)
+
+    def parse(self, line):
+        """The master's notices; it listens before it forks a worker."""
+        for event, pattern in (("worker_ready", r"New worker \((\d+)\) forked"),
+                               ("worker_exited", r"worker \((\d+)\) exited")):
             if found := re.search(pattern, line):
                 return {"event": event, "pid": int(found[1])}
         return {"event": "?", "text": line}

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <poll.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -116,6 +117,30 @@ TEST(ReloadTest, ADrainingWorkerSleepsWhileOthersAccept) {
   ASSERT_EQ(run.reload().name(), "reload_done");
   expect_sleeps_while_others_accept(run, old_pid);
   EXPECT_EQ(slow.read_response().pid(), old_pid);
+  expect_clean_stop(run);
+}
+
+TEST(ReloadTest, IdleConnectionsLeaveOneAfterAnotherBehindTheirGrace) {
+  constexpr int kClients = 1'000;
+  constexpr Millis kWindow{kClients};
+  SupervisorRun run({.flags = {"--idle-grace", "300ms", "--idle-spread", "60s"}});
+  run.wait_ready();
+  std::vector<RawClient> clients;
+  std::vector<pollfd> ends;
+  for (int i = 0; i < kClients; ++i) {
+    EXPECT_FALSE(clients.emplace_back(run.address()).get("/").says_close());
+    ends.push_back({.fd = clients.back().fd(), .events = POLLIN, .revents = 0});
+  }
+  const TimePoint told = Clock::now();
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  ASSERT_GT(::poll(ends.data(), ends.size(), static_cast<int>(kCap.count())), 0);
+  const TimePoint first = Clock::now();
+  EXPECT_GE(first - told, 300ms) << "closed in its grace";
+  for (RawClient& client : clients) ASSERT_EQ(client.wait_end(), End::Closed);
+  EXPECT_GE(Clock::now() - first, kWindow / 4) << "in one instant";
+  const Event drained = run.wait("drained");
+  EXPECT_EQ(drained.number("closed_idle"), kClients);
+  EXPECT_EQ(drained.number("cut"), 0);
   expect_clean_stop(run);
 }
 

@@ -345,6 +345,13 @@ TEST_F(ServerApiTest, TheRequestIdsHeaderMayHaveAnotherNameAndBeSaidInResponses)
   EXPECT_THROW(Server{options}, std::invalid_argument);
 }
 
+TEST_F(ServerApiTest, AKeepAliveHintThatTheServerWouldNotKeepIsRefusedAtOnce) {
+  options.keep_alive_hint = options.keep_alive_timeout;
+  EXPECT_THROW(Server{options}, std::invalid_argument);
+  *options.keep_alive_hint -= 1s;
+  EXPECT_NO_THROW(Server{options});
+}
+
 TEST_F(ServerApiTest, EveryRequestHasOneLineHoweverItEnded) {
   const TempDir dir;
   options.access_log = dir.file("access.log");

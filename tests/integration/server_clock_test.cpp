@@ -501,6 +501,94 @@ TEST_F(ServerClockTest, AReloadGivesIdleConnectionsIdleGrace) {
   EXPECT_EQ(supervisor.wait_exit(), 0);
 }
 
+class IdleSpreadClockTest : public ServerClockTest {
+ protected:
+  static constexpr int kClients = 200;
+
+  // Clients that have had one answer each, with a worker that is about to drain.
+  std::vector<RawClient> idle_clients(const std::string& address) {
+    std::vector<RawClient> clients;
+    for (int i = 0; i < kClients; ++i) {
+      clients.emplace_back(address);
+      EXPECT_EQ(clients.back().get("/").body, "hello");
+    }
+    return clients;
+  }
+  static int count_open(std::vector<RawClient>& clients) {
+    return static_cast<int>(std::ranges::count_if(clients, open));
+  }
+};
+
+TEST_F(IdleSpreadClockTest, AReloadClosesIdleConnectionsEvenlyOverTheSpread) {
+  options.idle_spread = 100ms;
+  Server server(options);
+  say_hello(server);
+  Supervisor supervisor(server, options);
+  std::vector<RawClient> clients = idle_clients(supervisor.address);
+  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
+  supervisor.expect("draining");
+  clock.advance(1s - 1ms);
+  EXPECT_EQ(count_open(clients), kClients);
+  for (int tick = 1; tick <= 100; ++tick) {
+    clock.advance(1ms);
+    ASSERT_EQ(count_open(clients), kClients - 2 * tick);
+  }
+  clock.advance(1s);
+  supervisor.expect("drained");
+  EXPECT_EQ(supervisor.wait_exit(), 0);
+}
+
+TEST_F(IdleSpreadClockTest, ASpreadIsNoLongerThanAMillisecondForEach) {
+  Server server(options);
+  say_hello(server);
+  Supervisor supervisor(server, options);
+  std::vector<RawClient> clients = idle_clients(supervisor.address);
+  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
+  supervisor.expect("draining");
+  clock.advance(1s + Millis{kClients / 2 - 1});
+  EXPECT_EQ(count_open(clients), kClients / 2);
+  clock.advance(Millis{kClients / 2});
+  EXPECT_EQ(count_open(clients), 0);
+  clock.advance(1s);
+  EXPECT_EQ(supervisor.wait_exit(), 0);
+}
+
+TEST_F(IdleSpreadClockTest, ARequestInItsPlaceIsAnsweredWithClose) {
+  Server server(options);
+  say_hello(server);
+  Supervisor supervisor(server, options);
+  std::vector<RawClient> clients = idle_clients(supervisor.address);
+  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
+  supervisor.expect("draining");
+  clock.advance(1s + Millis{kClients / 2 - 1});
+  const auto late = std::ranges::find_if(clients, open);
+  ASSERT_NE(late, clients.end());
+  const Response last = late->get("/");
+  EXPECT_EQ(last.body, "hello");
+  EXPECT_TRUE(last.says_close());
+  clock.advance(2s);
+  EXPECT_EQ(supervisor.wait_exit(), 0);
+}
+
+TEST_F(IdleSpreadClockTest, AStopSpreadsNothingEvenInTheMiddleOfAReloadsDrain) {
+  Server server(options);
+  say_hello(server);
+  Supervisor supervisor(server, options);
+  std::vector<RawClient> clients = idle_clients(supervisor.address);
+  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
+  supervisor.expect("draining");
+  clock.advance(1s + Millis{9});
+  EXPECT_EQ(count_open(clients), kClients - 10);
+  supervisor.tell(Drain{DrainReason::Shutdown, options.stop_timeout});
+  supervisor.expect("draining");
+  clock.advance(options.stop_idle_grace);
+  EXPECT_EQ(count_open(clients), 0);
+  supervisor.tell(CloseListeners{});
+  supervisor.expect("listeners_closed");
+  clock.advance(1s);
+  EXPECT_EQ(supervisor.wait_exit(), 0);
+}
+
 TEST_F(ServerClockTest, AnOrphanServesOnUntilOrphanTimeout) {
   Server server(options);
   say_hello(server);

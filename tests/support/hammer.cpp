@@ -1,7 +1,7 @@
 // hammer: the strict load client as a program. The result is one JSON object on stdout; exit 0 when
 // no request failed, 3 when one did, 1 when the client itself could not work, 2 on bad usage.
 // INT and TERM finish gracefully (twice: at once), USR1 marks this instant, USR2 says that the
-// target is about to stop.
+// target is about to stop, HUP makes idle connections ask once more.
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -90,7 +90,10 @@ void report_progress(const LoadClient& client) {
   const nlohmann::ordered_json line{{"progress",
                                      {{"requests", client.requests_done()},
                                       {"failed", client.requests_failed()},
-                                      {"open", client.connections_open()}}}};
+                                      {"open", client.connections_open()},
+                                      {"parked", client.connections_parked()},
+                                      {"woken", client.wakes()},
+                                      {"awake", client.connections_awake()}}}};
   std::cerr << line.dump() + "\n" << std::flush;
 }
 
@@ -104,6 +107,9 @@ void serve_signals(LoadClient& client, const sigset_t& signals, bool progress) {
         break;
       case SIGUSR1:
         client.mark();
+        break;
+      case SIGHUP:
+        client.wake();
         break;
       case SIGUSR2:
         client.expect_stop();
@@ -119,7 +125,7 @@ void serve_signals(LoadClient& client, const sigset_t& signals, bool progress) {
 int run(Arguments arguments) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2}) sigaddset(&signals, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   LoadClient client(std::move(arguments.load));

@@ -41,10 +41,14 @@ LoadResult LoadClient::join() {
 void LoadClient::stop() { engine_->stop(); }
 void LoadClient::expect_stop() { engine_->expect_stop(); }
 void LoadClient::mark(TimePoint instant) { engine_->recorder().mark(instant); }
+void LoadClient::wake() { engine_->wake(); }
 bool LoadClient::over() const { return engine_->recorder().over(); }
 std::uint64_t LoadClient::requests_done() const { return engine_->recorder().done(); }
 std::uint64_t LoadClient::requests_failed() const { return engine_->recorder().failures(); }
 std::uint64_t LoadClient::connections_open() const { return engine_->recorder().open(); }
+std::uint64_t LoadClient::connections_parked() const { return engine_->recorder().parked_now(); }
+std::uint64_t LoadClient::wakes() const { return engine_->recorder().wakes(); }
+std::uint64_t LoadClient::connections_awake() const { return engine_->recorder().awake_now(); }
 bool LoadClient::wait_for_requests(std::uint64_t count, Nanos timeout) {
   return engine_->recorder().wait_for(count, timeout);
 }

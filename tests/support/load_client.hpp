@@ -2,8 +2,8 @@
 // thread and one epoll set. It never retries: each request ends as ok or in exactly one Failure,
 // and what a server may rightly do between requests (closing an idle connection) is counted apart.
 // A request that was sent on a reused connection and met a close is a failure, race or not.
-// run() belongs to one thread; stop(), expect_stop(), mark(), wait_for_requests() and the counters
-// may be called from any.
+// run() belongs to one thread; stop(), expect_stop(), mark(), wake(), wait_for_requests() and the
+// counters may be called from any.
 #pragma once
 
 #include <array>
@@ -56,7 +56,7 @@ enum class Mode : std::uint8_t {
   HalfHead,    // half of the head, then a hold, then the rest
   Preconnect,  // connects, holds without a byte, then a request; new connection each time
   Raw,         // sends `raw` on a new connection; expects `status`, or a close
-  Idle,        // one request, then silence; reports only whether the connection was closed
+  Idle,        // one request, then silence but for wake(); reports only whether it was closed
 };
 
 enum class Verify : std::uint8_t { Auto, None, Hello, Echo };
@@ -94,8 +94,10 @@ struct LoadOptions {
   std::uint64_t max_requests = 0;  // over all groups; 0 = no limit
   Nanos connect_timeout = std::chrono::seconds(10);
   Nanos window = std::chrono::milliseconds(300);  // after each mark
-  bool tls = false;          // without verification; an end without close_notify is a reset
-  bool expect_stop = false;  // as if expect_stop() were called first
+  bool tls = false;               // without verification; an end without close_notify is a reset
+  bool expect_stop = false;       // as if expect_stop() were called first
+  bool keep_answers = false;      // LoadResult::answers: a line of memory for each request
+  std::size_t max_examples = 20;  // failures that are kept one by one
   std::string generation_header = "X-Generation";
   std::string worker_header = "X-Worker";
 };
@@ -117,6 +119,7 @@ struct GroupResult {
   std::uint64_t connection_close = 0;  // announced by the response
   std::uint64_t parked = 0;            // Idle: still open at the end
   std::map<int, std::uint64_t> statuses;
+  std::map<std::string, std::uint64_t> generations;  // responses by X-Generation
   Histogram steady;
   Histogram window;
 
@@ -139,7 +142,16 @@ struct FailureExample {
   int status = 0;
   std::uint32_t served = 0;  // responses on that connection before
   std::uint64_t sent = 0;    // bytes of the request
+  std::uint64_t serial = 0;  // of its id
   int local_port = 0;
+};
+
+// Who answered which request.
+struct Answer {
+  std::string_view group;  // of the options, which the client owns
+  std::uint64_t serial = 0;
+  int worker = 0;  // X-Worker; 0 when it says none
+  Nanos at{};      // since the start
 };
 
 struct LoadResult {
@@ -153,6 +165,7 @@ struct LoadResult {
   std::vector<Nanos> marks;                          // since the start
   std::vector<TimelineBucket> timeline;
   std::vector<FailureExample> examples;
+  std::vector<Answer> answers;  // where they are kept; as long as the client lives
 
   GroupResult total() const;
   std::uint64_t failed() const { return total().failed(); }
@@ -186,10 +199,17 @@ class LoadClient {
   // Latencies of requests that touch the window after `instant` (at most now) are kept apart.
   void mark(TimePoint instant = std::chrono::steady_clock::now());
 
+  // Every idle connection that is still open sends one request more, and is silent again.
+  void wake();
+
   bool over() const;
   std::uint64_t requests_done() const;  // ok and failed
   std::uint64_t requests_failed() const;
   std::uint64_t connections_open() const;
+  std::uint64_t connections_parked() const;  // Idle, and silent
+  // wake() calls that were obeyed; then the connections that have not been answered since.
+  std::uint64_t wakes() const;
+  std::uint64_t connections_awake() const;
   // Waits until `count` requests are done or the run is over; false when time is out before.
   bool wait_for_requests(std::uint64_t count, Nanos timeout = std::chrono::seconds(30));
 

@@ -52,6 +52,7 @@ struct Connection {
   std::uint32_t epoch = 0;   // of the socket: tells stale epoll events
   std::uint32_t ticket = 0;  // of the timer: tells cancelled ones
   std::uint32_t served = 0;  // responses on this socket
+  std::uint64_t serial = 0;  // of the request
   Request request;
   ResponseReader response;
   std::uint64_t sent = 0;

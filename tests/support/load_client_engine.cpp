@@ -66,6 +66,12 @@ void LoadClient::Engine::stop() {
   [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof one);
 }
 
+void LoadClient::Engine::wake() {
+  wakes_.fetch_add(1, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof one);
+}
+
 LoadResult LoadClient::Engine::run() {
   raise_descriptor_limit();
   now_ = clock_now();
@@ -104,6 +110,7 @@ void LoadClient::Engine::loop() {
     now_ = clock_now();
     for (int i = 0; i < n; ++i) dispatch(events[static_cast<std::size_t>(i)]);
     if (now_ >= next_sweep_) sweep();
+    if (wakes_.load(std::memory_order_acquire) != recorder_.wakes()) wake_parked();
     const int stops = stops_.load(std::memory_order_acquire);
     if (!finishing_ && (stops > 0 || (limited && now_ >= deadline) || !may_issue())) begin_finish();
     if (stops > 1) give_up();
@@ -194,6 +201,17 @@ void LoadClient::Engine::begin_finish() {
     if (c->phase == Phase::Waiting && c->socket) check_idle(*c);
     if (c->phase == Phase::Waiting || c->phase == Phase::Parked) retire(*c);
   }
+}
+
+void LoadClient::Engine::wake_parked() {
+  const std::uint64_t wakes = wakes_.load(std::memory_order_acquire);
+  for (const auto& c : connections_) {
+    if (c->phase == Phase::Parked && may_begin(*c->group) && check_idle(*c)) {
+      recorder_.unparked();
+      issue(*c);
+    }
+  }
+  recorder_.woken(wakes);
 }
 
 void LoadClient::Engine::give_up() {

@@ -24,6 +24,7 @@ class LoadClient::Engine {
 
   LoadResult run();
   void stop();
+  void wake();
   void expect_stop() { expect_stop_.store(true, std::memory_order_relaxed); }
   Recorder& recorder() { return recorder_; }
 
@@ -32,6 +33,7 @@ class LoadClient::Engine {
 
   // The life of a request.
   void begin_request(Connection& c);
+  void issue(Connection& c);
   void connect(Connection& c);
   void on_connected(Connection& c);
   void send_first(Connection& c);
@@ -59,6 +61,7 @@ class LoadClient::Engine {
   void sweep();
   void begin_finish();  // no new requests; what rests is retired
   void give_up();
+  void wake_parked();
   void wake_in(Connection& c, Nanos delay);
   Nanos think(const Group& group);
   Nanos draw(const DurationRange& range);
@@ -88,6 +91,7 @@ class LoadClient::Engine {
   bool finishing_ = false;
   std::atomic<bool> expect_stop_{false};
   std::atomic<int> stops_{0};
+  std::atomic<std::uint64_t> wakes_{0};
 };
 
 }  // namespace holdfast::testing

@@ -22,6 +22,12 @@ void LoadClient::Engine::begin_request(Connection& c) {
   Group& group = *c.group;
   if (!may_begin(group)) return retire(c);
   check_idle(c);
+  issue(c);
+}
+
+void LoadClient::Engine::issue(Connection& c) {
+  Group& group = *c.group;
+  if (group.options.mode == Mode::Idle) recorder_.awoke();
   ++issued_;
   ++group.issued;
   c.sent = c.allowed = 0;
@@ -79,7 +85,8 @@ void LoadClient::Engine::send_first(Connection& c) {
   c.phase = Phase::InFlight;
   c.progressed = now_;
   const bool post = draw_post(group);
-  group.factory.build(c.request, group.result.begun + 1, post);
+  c.serial = group.result.begun + 1;
+  group.factory.build(c.request, c.serial, post);
   c.response.begin(group.factory.to_head() && !post,
                    c.request.verify ? &c.request.expected : nullptr);
   start_pace(c);
@@ -175,7 +182,7 @@ void LoadClient::Engine::on_receive_end(Connection& c, bool reset) {
 
 void LoadClient::Engine::finish_response(Connection& c) {
   Group& group = *c.group;
-  recorder_.answered(group.result, c);
+  recorder_.answered(group.result, c, now_);
   if (c.extra_bytes) return fail(c, Failure::ProtocolError);
   const bool right = c.response.status() == group.options.status && !group.options.expect_close;
   if (!right) {
@@ -197,8 +204,10 @@ void LoadClient::Engine::finish(Connection& c, bool keep) {
   if (!keep) disconnect(c);
   c.phase = Phase::Waiting;
   if (c.group->options.mode == Mode::Idle) {
+    recorder_.fell_asleep();
     if (!keep) return retire(c);
     c.phase = Phase::Parked;
+    recorder_.parked();
     if (!finishing_) return;
     ++c.group->result.parked;
     return retire(c);
@@ -210,7 +219,10 @@ void LoadClient::Engine::fail(Connection& c, Failure failure) {
   recorder_.failed(c.group->result, c, failure, now_);
   disconnect(c);
   c.phase = Phase::Waiting;
-  if (c.group->options.mode == Mode::Idle) return retire(c);
+  if (c.group->options.mode == Mode::Idle) {
+    recorder_.fell_asleep();
+    return retire(c);
+  }
   const Nanos pause = failure == Failure::Refused ? kPauseAfterRefusal : kPauseAfterFailure;
   rest(c, std::max(pause, think(*c.group)));
 }
@@ -270,6 +282,7 @@ Nanos LoadClient::Engine::think(const Group& group) {
 void LoadClient::Engine::retire(Connection& c) {
   if (c.phase == Phase::Retired) return;
   disconnect(c);
+  if (c.phase == Phase::Parked) recorder_.unparked();
   c.phase = Phase::Retired;
   ++c.ticket;
   --live_;

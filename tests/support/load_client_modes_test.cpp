@@ -200,6 +200,45 @@ TEST(LoadClientModesTest, IdleConnectionsReportOnlyCloses) {
   EXPECT_EQ(result.total().connects, 2U);
 }
 
+TEST(LoadClientModesTest, AWokenConnectionAsksOnceMore) {
+  ScriptedServer server({answer_until_closed});
+  LoadClient client({.target = server.target(),
+                     .groups = {parse_group("mode=idle,ids=1")},
+                     .keep_answers = true});
+  client.start();
+  for (std::uint64_t asked = 1; asked <= 3; ++asked) {
+    ASSERT_TRUE(client.wait_for_requests(asked));
+    if (asked < 3) client.wake();
+  }
+  const LoadResult result = client.finish();
+  EXPECT_EQ(client.wakes(), 2U);
+  EXPECT_EQ(client.connections_awake(), 0U);
+  expect_all_ok(result, 3);
+  EXPECT_EQ(result.total().connects, 1U);
+  EXPECT_EQ(result.total().parked, 1U);
+  EXPECT_EQ(result.total().generations.at("7"), 3U);
+  ASSERT_EQ(result.answers.size(), 3U);
+  EXPECT_EQ(result.answers[2].group, "default");
+  EXPECT_EQ(result.answers[2].serial, 3U);
+  EXPECT_EQ(result.answers[2].worker, 42);
+}
+
+TEST(LoadClientModesTest, AWokenConnectionThatIsLostIsNotReplaced) {
+  ScriptedServer server({[](Peer& peer) {
+                           peer.answer();
+                           peer.read_request();
+                         },
+                         answer_until_closed});
+  LoadClient client({.target = server.target(), .groups = {parse_group("mode=idle")}});
+  client.start();
+  ASSERT_TRUE(client.wait_for_requests(1));
+  client.wake();
+  const LoadResult result = client.join();
+  EXPECT_EQ(result.total().count(Failure::ReusedEof), 1U) << result.summary();
+  EXPECT_EQ(result.total().connects, 1U);
+  EXPECT_EQ(result.total().parked, 0U);
+}
+
 TEST(LoadClientModesTest, UnixSocket) {
   const std::string path = "/tmp/holdfast_load_client_" + std::to_string(getpid());
   {

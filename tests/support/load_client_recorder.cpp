@@ -8,7 +8,6 @@
 namespace holdfast::testing {
 namespace {
 
-constexpr std::size_t kExamples = 20;
 constexpr Nanos kBucket = std::chrono::milliseconds(10);
 constexpr std::uint64_t kNobodyWaits = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() / 2;
@@ -16,18 +15,31 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() / 2;
 }  // namespace
 
 Recorder::Recorder(const LoadOptions& options)
-    : window_(options.window), latest_mark_(kNever), awaited_(kNobodyWaits) {
+    : window_(options.window),
+      max_examples_(options.max_examples),
+      keep_answers_(options.keep_answers),
+      latest_mark_(kNever),
+      awaited_(kNobodyWaits) {
   result_.target = options.target;
 }
 
 void Recorder::begin(TimePoint now) { result_.started = now; }
 
-void Recorder::answered(GroupResult& group, const Connection& connection) {
+void Recorder::answered(GroupResult& group, const Connection& connection, TimePoint now) {
   const ResponseReader& response = connection.response;
   ++group.answered;
   ++group.statuses[response.status()];
-  if (!response.generation().empty()) ++result_.generations[response.generation()];
+  if (!response.generation().empty()) {
+    ++result_.generations[response.generation()];
+    ++group.generations[response.generation()];
+  }
   if (!response.worker().empty()) ++result_.workers[response.worker()];
+  if (keep_answers_) {
+    result_.answers.push_back({.group = connection.group->options.name,
+                               .serial = connection.serial,
+                               .worker = std::atoi(response.worker().c_str()),
+                               .at = now - result_.started});
+  }
 }
 
 void Recorder::ok(GroupResult& group, const Connection& connection, TimePoint now) {
@@ -45,7 +57,7 @@ void Recorder::failed(GroupResult& group, const Connection& connection, Failure 
                       TimePoint now) {
   ++group.failures[static_cast<std::size_t>(failure)];
   ++bucket(now).failed;
-  if (result_.examples.size() < kExamples) {
+  if (result_.examples.size() < max_examples_) {
     result_.examples.push_back({.at = now - result_.started,
                                 .group = connection.group->options.name,
                                 .failure = failure,
@@ -53,6 +65,7 @@ void Recorder::failed(GroupResult& group, const Connection& connection, Failure 
                                 .status = connection.response.status(),
                                 .served = connection.served,
                                 .sent = connection.sent,
+                                .serial = connection.serial,
                                 .local_port = local_port(connection.socket.get())});
   }
   failures_.fetch_add(1, std::memory_order_release);

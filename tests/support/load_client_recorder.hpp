@@ -17,12 +17,17 @@ class Recorder {
 
   void begin(TimePoint now);
   // A whole response has come; counts it and what its headers say.
-  void answered(GroupResult& group, const Connection& connection);
+  void answered(GroupResult& group, const Connection& connection, TimePoint now);
   void ok(GroupResult& group, const Connection& connection, TimePoint now);
   void failed(GroupResult& group, const Connection& connection, Failure failure, TimePoint now);
   void refused_after_stop(GroupResult& group, TimePoint now);
   void opened() { open_.fetch_add(1, std::memory_order_relaxed); }
   void closed() { open_.fetch_sub(1, std::memory_order_relaxed); }
+  void parked() { parked_.fetch_add(1, std::memory_order_relaxed); }
+  void unparked() { parked_.fetch_sub(1, std::memory_order_relaxed); }
+  void awoke() { awake_.fetch_add(1, std::memory_order_relaxed); }
+  void fell_asleep() { awake_.fetch_sub(1, std::memory_order_relaxed); }
+  void woken(std::uint64_t wakes) { wakes_.store(wakes, std::memory_order_release); }
   LoadResult finish(TimePoint now);
 
   // Any thread.
@@ -30,6 +35,9 @@ class Recorder {
   std::uint64_t done() const { return done_.load(std::memory_order_acquire); }
   std::uint64_t failures() const { return failures_.load(std::memory_order_acquire); }
   std::uint64_t open() const { return open_.load(std::memory_order_relaxed); }
+  std::uint64_t parked_now() const { return parked_.load(std::memory_order_relaxed); }
+  std::uint64_t awake_now() const { return awake_.load(std::memory_order_relaxed); }
+  std::uint64_t wakes() const { return wakes_.load(std::memory_order_acquire); }
   bool over() const { return over_.load(std::memory_order_acquire); }
   bool wait_for(std::uint64_t count, Nanos timeout);
 
@@ -39,11 +47,16 @@ class Recorder {
   void count_done();
 
   const Nanos window_;
+  const std::size_t max_examples_;
+  const bool keep_answers_;
   LoadResult result_;
   std::atomic<std::int64_t> latest_mark_;
   std::atomic<std::uint64_t> done_{0};
   std::atomic<std::uint64_t> failures_{0};
   std::atomic<std::uint64_t> open_{0};
+  std::atomic<std::uint64_t> parked_{0};
+  std::atomic<std::uint64_t> awake_{0};
+  std::atomic<std::uint64_t> wakes_{0};
 
   std::atomic<bool> over_{false};
   std::atomic<std::uint64_t> awaited_;

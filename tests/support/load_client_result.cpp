@@ -52,6 +52,7 @@ Json group_json(const GroupResult& group) {
         {"idle_reset", group.idle_reset},
         {"connection_close", group.connection_close}}},
       {"statuses", statuses},
+      {"generations", group.generations},
       {"latency", {{"steady", percentiles(group.steady)}, {"window", percentiles(group.window)}}}};
 }
 
@@ -75,6 +76,7 @@ Json example_json(const FailureExample& example) {
           {"status", example.status},
           {"served", example.served},
           {"sent", example.sent},
+          {"serial", example.serial},
           {"local_port", example.local_port}};
 }
 
@@ -101,6 +103,7 @@ void GroupResult::merge(const GroupResult& other) {
   connection_close += other.connection_close;
   parked += other.parked;
   for (const auto& [status, count] : other.statuses) statuses[status] += count;
+  for (const auto& [generation, count] : other.generations) generations[generation] += count;
   steady.merge(other.steady);
   window.merge(other.window);
 }

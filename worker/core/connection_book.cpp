@@ -24,10 +24,12 @@ void ConnectionBook::leave(Entry& entry) {
   --counts_.connections;
 }
 
-void ConnectionBook::begin_drain(Millis new_grace, Millis idle_grace, TimePoint now) {
+void ConnectionBook::begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread,
+                                 TimePoint now) {
   new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
   idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
   draining_ = true;
+  idle_spread_ = IdleSpread(idle_spread, counts_.connections - counts_.active);
   for (Entry* entry = first_; entry != nullptr; entry = entry->next) {
     if (entry->machine.draining) {
       start_grace(*entry, now);
@@ -56,7 +58,8 @@ ConnEffect ConnectionBook::feed(Entry& entry, ConnEvent event, TimePoint now) {
 void ConnectionBook::start_grace(Entry& entry, TimePoint now) {
   const ConnState state = entry.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
-  const TimePoint over = now + (state == ConnState::New ? new_grace_ : idle_grace_);
+  const TimePoint over =
+      now + (state == ConnState::New ? new_grace_ : idle_grace_ + idle_spread_.next());
   wheel_.schedule(entry, entry.scheduled() ? std::min(entry.deadline(), over) : over);
 }
 

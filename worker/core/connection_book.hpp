@@ -9,6 +9,7 @@
 
 #include "shared/core/time.hpp"
 #include "worker/core/connection_state.hpp"
+#include "worker/core/idle_spread.hpp"
 #include "worker/core/timer_wheel.hpp"
 
 namespace holdfast::worker {
@@ -35,8 +36,9 @@ class ConnectionBook {
   void request_began(Entry& entry, TimePoint now) { feed(entry, ConnEvent::BytesArrived, now); }
   void response_done(Entry& entry, TimePoint now) { feed(entry, ConnEvent::ResponseReusable, now); }
 
-  // A second call only shortens the graces.
-  void begin_drain(Millis new_grace, Millis idle_grace, TimePoint now);
+  // The ends of idle connections are spread over at most `idle_spread`. A second call only shortens
+  // what is left.
+  void begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread, TimePoint now);
   bool draining() const { return draining_; }
 
   // Asks `quiet(entry)` about each connection whose grace is over, and calls `dismiss(entry)` for
@@ -82,6 +84,7 @@ class ConnectionBook {
   Counts counts_;
   Millis new_grace_{0};
   Millis idle_grace_{0};
+  IdleSpread idle_spread_;
   bool draining_ = false;
 };
 

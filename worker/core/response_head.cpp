@@ -64,6 +64,16 @@ void append_framing(std::string& out, const ResponseHead& head) {
   }
 }
 
+void append_connection(std::string& out, const ResponseHead& head) {
+  if (head.connection == ConnectionHeader::Close) {
+    out += "Connection: close\r\n";
+  } else if (!head.keep_alive.empty() && head.status != 101) {
+    out += head.keep_alive;
+  } else if (head.connection == ConnectionHeader::KeepAlive) {
+    out += "Connection: keep-alive\r\n";
+  }
+}
+
 }  // namespace
 
 void append_response_head(std::string& out, const ResponseHead& head) {
@@ -81,8 +91,7 @@ void append_response_head(std::string& out, const ResponseHead& head) {
     out += "\r\n";
   }
   append_framing(out, head);
-  if (head.connection == ConnectionHeader::Close) out += "Connection: close\r\n";
-  if (head.connection == ConnectionHeader::KeepAlive) out += "Connection: keep-alive\r\n";
+  append_connection(out, head);
   out += "\r\n";
 }
 

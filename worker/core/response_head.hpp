@@ -57,6 +57,8 @@ struct ResponseHead {
   BodyFraming framing = BodyFraming::Length;
   std::uint64_t content_length = 0;  // for BodyFraming::Length
   ConnectionHeader connection = ConnectionHeader::None;
+  // As render_keep_alive() writes them; said where the connection stays open for another request.
+  std::string_view keep_alive;
 };
 
 // Always says HTTP/1.1 (RFC 9110, 6.2). Of the handler's fields, Content-Length and

@@ -11,7 +11,8 @@ constexpr std::string_view kUsage =
     "usage: holdfast-demo [--listen ADDRESS] [--access-log TARGET] [--ready-delay D] [--fail-start "
     "CODE]\n"
     "                     [--crash-after D] [--answer-500-after D] [--header-timeout D]\n"
-    "                     [--body-timeout D] [--keep-alive-timeout D] [--max-connections N]\n"
+    "                     [--body-timeout D] [--keep-alive-timeout D] [--keep-alive-hint D]\n"
+    "                     [--max-connections N]\n"
     "                     [--proxy-protocol LISTENER]... [--trusted-proxies CIDR[,CIDR]...]\n"
     "                     [--files DIR] [--ws-grace D] [--handshake-timeout D]\n"
     "                     [--tls-cert FILE --tls-key FILE [--tls-listener NAME]...]\n";
@@ -32,6 +33,7 @@ bool set(DemoOptions& options, std::string_view name, std::string_view value) {
   if (name == "--header-timeout") return duration(options.server.header_timeout);
   if (name == "--body-timeout") return duration(options.server.body_timeout);
   if (name == "--keep-alive-timeout") return duration(options.server.keep_alive_timeout);
+  if (name == "--keep-alive-hint") return duration(options.server.keep_alive_hint.emplace());
   if (name == "--tls-cert") return options.server.tls.certificate = value, true;
   if (name == "--tls-key") return options.server.tls.key = value, true;
   if (name == "--tls-listener") return options.server.tls.listeners.emplace_back(value), true;

@@ -104,10 +104,10 @@ class ConnectionTracker::Impl {
 
   void begin_lame_duck() { lame_duck_ = true; }
 
-  void begin_drain(Millis new_grace, Millis idle_grace) {
+  void begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread) {
     const std::lock_guard lock(mutex_);
     draining_ = true;
-    book_.begin_drain(new_grace, idle_grace, Clock::now());
+    book_.begin_drain(new_grace, idle_grace, idle_spread, Clock::now());
     changed();
   }
 
@@ -218,8 +218,8 @@ void ConnectionTracker::on_attention(std::function<void()> attention) {
   impl_->on_attention(std::move(attention));
 }
 void ConnectionTracker::begin_lame_duck() { impl_->begin_lame_duck(); }
-void ConnectionTracker::begin_drain(Duration new_grace, Duration idle_grace) {
-  impl_->begin_drain(new_grace, idle_grace);
+void ConnectionTracker::begin_drain(Duration new_grace, Duration idle_grace, Duration idle_spread) {
+  impl_->begin_drain(new_grace, idle_grace, idle_spread);
 }
 void ConnectionTracker::check() { impl_->check(); }
 std::optional<ConnectionTracker::TimePoint> ConnectionTracker::next_check() const {

@@ -124,7 +124,8 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
                         .fields = header_views_,
                         .framing = how,
                         .content_length = length,
-                        .connection = connection_field});
+                        .connection = connection_field,
+                        .keep_alive = sessions_.keep_alive_lines()});
 }
 
 void Exchange::start_stream() {

@@ -15,6 +15,9 @@ namespace {
 // A worker that lives answers in well under a millisecond; meanwhile nobody serves what was
 // offered.
 constexpr Millis kAnswersWithin{2'000};
+// When all takers leave because a still newer generation has come, that one is introduced at the
+// same time, by another channel.
+constexpr Millis kNewTakerWithin{1'000};
 // After so many offers that came to nothing a connection leaves as in any other drain.
 constexpr std::uint8_t kMostOffers = 3;
 
@@ -28,6 +31,7 @@ HandoffGiving::HandoffGiving(boost::asio::io_context& io, LoopClock& clock, Sess
 HandoffGiving::~HandoffGiving() { sessions_.hand_off_by(nullptr); }
 
 void HandoffGiving::add(WorkerId taker, UniqueFd link) {
+  alone_until_.reset();
   peers_.push_back(std::make_unique<Peer>());
   Peer& peer = *peers_.back();
   peer.worker = taker;
@@ -179,13 +183,14 @@ void HandoffGiving::leave(Peer& peer, const char* cause) {
 void HandoffGiving::retire_closed() {
   if (peers_.empty()) return;
   std::erase_if(peers_, [](const auto& peer) { return !peer->machine.open(); });
-  if (peers_.empty()) sessions_.stop_moving();
+  if (peers_.empty()) alone_until_ = clock_.now() + kNewTakerWithin;
   arm();
 }
 
 void HandoffGiving::recall() {
   for (const auto& peer : peers_) feed(*peer, Recalled{});
   peers_.clear();
+  alone_until_.reset();
   timer_.cancel();
 }
 
@@ -196,11 +201,15 @@ void HandoffGiving::strike() {
   for (const auto& peer : peers_) {
     if (peer->deadline <= clock_.now()) feed(*peer, AnswerIsLate{});
   }
+  if (alone_until_ && *alone_until_ <= clock_.now()) {
+    alone_until_.reset();
+    sessions_.stop_moving();
+  }
   retire_closed();
 }
 
 void HandoffGiving::arm() {
-  std::optional<TimePoint> next;
+  std::optional<TimePoint> next = alone_until_;
   for (const auto& peer : peers_) {
     const auto state = peer->machine.state;
     if (state != HandoffGiver::State::Opening && state != HandoffGiver::State::Offered) continue;

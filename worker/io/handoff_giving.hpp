@@ -27,7 +27,8 @@ class HandoffGiving {
   HandoffGiving(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions);
   ~HandoffGiving();
 
-  void add(WorkerId taker, UniqueFd link);  // before the drain begins
+  // Before the drain begins, and during it when yet another generation has come.
+  void add(WorkerId taker, UniqueFd link);
   bool possible() const { return !peers_.empty(); }
 
   // From now on it may be offered, when its turn comes and as its state then allows.
@@ -70,11 +71,12 @@ class HandoffGiving {
   boost::asio::io_context& io_;
   LoopClock& clock_;
   Sessions& sessions_;
-  std::vector<std::unique_ptr<Peer>> peers_;  // those that are open
+  std::vector<std::unique_ptr<Peer>> peers_;  // closed ones go soon
   std::deque<Connection*> queue_;             // with holes
   std::size_t first_place_ = 1;               // of the queue's front
   std::size_t waiting_ = 0;
   bool pump_posted_ = false;
+  std::optional<TimePoint> alone_until_;  // no taker is left, but another may come
   HandoffDone counts_;
   LoopTimer timer_;
 };

@@ -202,7 +202,7 @@ bool Sessions::must_close(const Exchange& exchange) const {
       exchange.connection->machine.requests >= limit)
     return true;
   if (!draining_ && !lame_duck_) return false;
-  if (exchange.connection != nullptr && exchange.connection->machine.moving) return false;
+  if (exchange.connection != nullptr && stays_open(*exchange.connection)) return false;
   return !next_request_is_here(exchange);
 }
 

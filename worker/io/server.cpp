@@ -190,10 +190,12 @@ void Server::Impl::begin_drain(const BeginDrain& how) {
   const bool handoff = how.idle == IdlePolicy::Handoff && giving_.possible();
   taking_.begin_drain();
   if (!handoff) giving_.recall();
-  sessions_.begin_drain(
-      options_.new_grace,
-      stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace,
-      handoff);
+  sessions_.begin_drain({.new_grace = options_.new_grace,
+                         .idle_grace = stop
+                                           ? std::min(options_.idle_grace, options_.stop_idle_grace)
+                                           : options_.idle_grace,
+                         .idle_spread = stop ? Millis{0} : options_.idle_spread,
+                         .handoff = handoff});
 }
 
 void Server::Impl::stop_listening(const StopListening& how) {

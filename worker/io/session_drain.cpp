@@ -48,10 +48,11 @@ void Sessions::time_out_request(Connection& connection) {
   reject(connection, 408, "the request took too long", Completion::Timeout);
 }
 
-void Sessions::begin_drain(Millis new_grace, Millis idle_grace, bool handoff) {
-  new_grace_ = draining_ ? std::min(new_grace_, new_grace) : new_grace;
-  idle_grace_ = draining_ ? std::min(idle_grace_, idle_grace) : idle_grace;
-  moving_ = handoff && !draining_;
+void Sessions::begin_drain(const DrainPlan& plan) {
+  new_grace_ = draining_ ? std::min(new_grace_, plan.new_grace) : plan.new_grace;
+  idle_grace_ = draining_ ? std::min(idle_grace_, plan.idle_grace) : plan.idle_grace;
+  idle_spread_ = IdleSpread(plan.idle_spread, stats().idle);
+  moving_ = plan.handoff && !draining_;
   if (!draining_) refused_before_ = refused();
   draining_ = true;
   begin_sweep();
@@ -85,8 +86,7 @@ void Sessions::sweep() {
 void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
-  const Millis grace = state == ConnState::New ? new_grace_ : idle_grace_;
-  deadlines_.schedule(connection, std::min(connection.deadline(), now() + grace));
+  deadlines_.schedule(connection, std::min(connection.deadline(), now() + next_grace(state)));
 }
 
 // Counted where the client has it, not where the kernel took it: a send buffer of megabytes makes a

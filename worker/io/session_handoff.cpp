@@ -36,6 +36,11 @@ bool Sessions::can_move(const Connection& connection) {
          (!extra->handshaking && !extra->proxy_pending && !extra->proxy && !extra->tls);
 }
 
+// In a drain, with another worker. The sweep may not have come to it yet.
+bool Sessions::stays_open(const Connection& connection) const {
+  return connection.machine.draining ? connection.machine.moving : moving_ && can_move(connection);
+}
+
 void Sessions::begin_leaving(Connection& connection) {
   const bool moves = moving_ && can_move(connection);
   feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
@@ -109,6 +114,7 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   const TimePoint at = now();
   connection->opened = at - carried.age;
   connection->origin = std::make_unique<ConnectionOrigin>(ConnectionOrigin{carried.id, generation});
+  connection->extra.reset();  // what its listener demands before the first request was had there
   if (carried.client) {
     connection->extra = std::make_unique<ConnectionExtra>();
     connection->extra->client = address(*carried.client);

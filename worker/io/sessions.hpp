@@ -19,6 +19,7 @@
 #include "worker/core/default_headers.hpp"
 #include "worker/core/forwarded.hpp"
 #include "worker/core/handoff_message.hpp"
+#include "worker/core/idle_spread.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/deadlines.hpp"
@@ -59,9 +60,15 @@ class Sessions {
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
-  // From now on connections leave as their state allows: to other workers if `handoff`, else every
-  // response says close. Later calls may shorten graces.
-  void begin_drain(Millis new_grace, Millis idle_grace, bool handoff = false);
+  struct DrainPlan {
+    Millis new_grace{0};
+    Millis idle_grace{0};
+    Millis idle_spread{0};  // closes of idle connections are spread over at most this
+    bool handoff = false;   // other workers take what they can
+  };
+  // From now on connections leave as their state allows, and the responses of those that are not
+  // handed off say close. Later calls may shorten graces.
+  void begin_drain(const DrainPlan& plan);
   bool draining() const { return draining_; }
   // From now on every response says close, and nothing else changes.
   void begin_lame_duck() { lame_duck_ = true; }
@@ -100,6 +107,7 @@ class Sessions {
   bool must_close(const Exchange& exchange) const;
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
+  std::string_view keep_alive_lines() const { return keep_alive_lines_; }
   std::string& request_id(Exchange& exchange);
   // Where every response says it; nothing where none does.
   std::string_view request_id_field() const;
@@ -138,6 +146,7 @@ class Sessions {
   Connection* add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
+  Millis next_grace(ConnState state);
 
   // session_close.cpp: connections go
   void probe(Connection& connection);
@@ -168,6 +177,7 @@ class Sessions {
 
   // session_handoff.cpp: connections between two owners
   static bool can_move(const Connection& connection);
+  bool stays_open(const Connection& connection) const;
   void begin_leaving(Connection& connection);
   void forsake(Connection& connection);
 
@@ -269,6 +279,7 @@ class Sessions {
   bool moving_ = false;  // other workers take connections
   Millis new_grace_{0};
   Millis idle_grace_{0};
+  IdleSpread idle_spread_;
   Connection* sweep_at_ = nullptr;
   bool gone_posted_ = false;
   bool shutting_down_ = false;
@@ -281,6 +292,7 @@ class Sessions {
   RequestIds ids_;
   bool usual_request_id_;  // X-Request-ID, which every head is read for anyway
   PeerAddress::Text address_text_{};
+  std::string keep_alive_lines_;  // the same in every head
   std::vector<char> scratch_;
 };
 

@@ -31,6 +31,7 @@ void follow(const WorkerOptions& given, Settings& settings) {
   settings.kill_timeout = given.kill_timeout.value_or(settings.kill_timeout);
   settings.new_grace = given.new_grace.value_or(settings.new_grace);
   settings.idle_grace = given.idle_grace.value_or(settings.idle_grace);
+  settings.idle_spread = given.idle_spread.value_or(settings.idle_spread);
   settings.orphan_timeout = given.orphan_timeout.value_or(settings.orphan_timeout);
 }
 

@@ -121,10 +121,11 @@ void Worker::Impl::begin_lame_duck() {
 
 void Worker::Impl::begin_drain(DrainReason reason, TimePoint deadline) {
   if (!draining_.exchange(true)) answered_before_drain_ = answered_;
-  const Millis idle_grace = reason == DrainReason::Shutdown
-                                ? std::min(settings_.idle_grace, settings_.stop_idle_grace)
-                                : settings_.idle_grace;
-  tracker_.begin_drain(settings_.new_grace, idle_grace);
+  const bool stop = reason == DrainReason::Shutdown;
+  tracker_.begin_drain(
+      settings_.new_grace,
+      stop ? std::min(settings_.idle_grace, settings_.stop_idle_grace) : settings_.idle_grace,
+      stop ? Millis{0} : settings_.idle_spread);
   if (drain) drain(to_string(reason), deadline);
 }
 

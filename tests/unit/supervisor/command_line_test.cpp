@@ -51,6 +51,8 @@ TEST(CommandLineTest, EveryFlagReachesItsOption) {
                                      "6ms",
                                      "--idle-grace",
                                      "7ms",
+                                     "--idle-spread",
+                                     "10ms",
                                      "--orphan-timeout",
                                      "0",
                                      "--give-up",
@@ -71,6 +73,7 @@ TEST(CommandLineTest, EveryFlagReachesItsOption) {
   EXPECT_EQ(options.listeners[1].name, "admin");
   EXPECT_EQ(options.new_grace, 6ms);
   EXPECT_EQ(options.idle_grace, 7ms);
+  EXPECT_EQ(options.idle_spread, 10ms);
   EXPECT_EQ(options.orphan_timeout, 0ms);
   EXPECT_EQ(options.access_log, "off");
   EXPECT_EQ(options.cwd, "/srv");

@@ -104,7 +104,10 @@ class Laws {
     must_be_known(action.giver, "TellGiver");
     must_be_known(action.taker, "TellTaker");
     const Worker* taker = known(action.taker);
-    if (!committed()) broken("peers were connected without a commit");
+    const Worker* giver = known(action.giver);
+    if (giver != nullptr && giver->generation == after_.serving) broken("a giver serves");
+    if (!committed() && giver != nullptr && !giver->hands_off)
+      broken("peers were connected without a commit");
     if (taker != nullptr && taker->generation != after_.serving) broken("a taker does not serve");
     if (after_.policy.idle != IdlePolicy::Handoff) broken("peers were connected unasked");
   }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/supervisor/fleet_world.hpp"
@@ -154,6 +156,30 @@ TEST_F(FleetReloadTest, HandoffConnectsEveryOldWorkerWithEveryNewOneBeforeItDrai
       EXPECT_EQ(takers[drain->worker], 2U) << "before the drain";
     }
   }
+}
+
+TEST_F(FleetReloadTest, WhoStillGivesIsConnectedWithEachNewerGenerationAndWithWhoIsRespawned) {
+  world.fleet.policy.idle = IdlePolicy::Handoff;
+  const auto commit = [&](GenerationId old) {
+    pause_old();
+    for (const WorkerId id : world.of(old)) world.work(id);
+  };
+  const auto connected = [&](GenerationId from, GenerationId to) {
+    return std::ranges::count_if(world.all<ConnectPeers>(), [&](const ConnectPeers& pair) {
+      return world.workers.at(pair.giver).generation == from &&
+             world.workers.at(pair.taker).generation == to;
+    });
+  };
+  commit(kFirst);
+  commit(kSecond);
+  ASSERT_EQ(world.fleet.serving, kThird);
+  EXPECT_EQ(connected(kFirst, kSecond), 4);
+  EXPECT_EQ(connected(kFirst, kThird), 4);
+  EXPECT_EQ(connected(kSecond, kThird), 4);
+  const std::size_t before = told<ConnectPeers>();
+  world.die(world.of(kThird)[0]);
+  for (int i = 0; i < 3; ++i) world.work(world.of(kThird)[1]);
+  EXPECT_EQ(told<ConnectPeers>(), before + 4) << "all old ones with the new one";
 }
 
 TEST_F(FleetReloadTest, WorkersWithoutACommonRecordCloseWhatIsIdle) {

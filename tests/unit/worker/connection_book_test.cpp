@@ -53,7 +53,7 @@ TEST_F(ConnectionBookTest, NobodyIsDismissedBeforeADrain) {
 TEST_F(ConnectionBookTest, IdleAndSilentOnesAreDismissedWhenTheirGraceIsOver) {
   Entry& quiet = idle();
   Entry& silent = open();
-  book_.begin_drain(1s, 100ms, now_);
+  book_.begin_drain(1s, 100ms, 0ms, now_);
   EXPECT_TRUE(sweep(now_ + 99ms).empty());
   EXPECT_EQ(sweep(now_ + 110ms), std::set<const Entry*>{&quiet});
   EXPECT_EQ(sweep(now_ + 1010ms), std::set<const Entry*>{&silent});
@@ -64,7 +64,7 @@ TEST_F(ConnectionBookTest, IdleAndSilentOnesAreDismissedWhenTheirGraceIsOver) {
 TEST_F(ConnectionBookTest, ARequestInFlightIsNeverDismissedAndItsConnectionGetsAGraceAfterIt) {
   Entry& entry = open();
   book_.request_began(entry, now_);
-  book_.begin_drain(1s, 1s, now_);
+  book_.begin_drain(1s, 1s, 0ms, now_);
   EXPECT_TRUE(sweep(now_ + 1h).empty());
   book_.response_done(entry, now_ + 1h);
   EXPECT_TRUE(sweep(now_ + 1h + 999ms).empty());
@@ -74,7 +74,7 @@ TEST_F(ConnectionBookTest, ARequestInFlightIsNeverDismissedAndItsConnectionGetsA
 TEST_F(ConnectionBookTest, BytesThatTheServerHasNotReportedYetCountAsARequest) {
   Entry& entry = open();
   busy_.insert(&entry);
-  book_.begin_drain(1s, 1s, now_);
+  book_.begin_drain(1s, 1s, 0ms, now_);
   EXPECT_TRUE(sweep(now_ + 2s).empty());
   EXPECT_EQ(book_.counts().active, 1u);
   book_.request_began(entry, now_ + 3s);  // the server says so at last
@@ -82,7 +82,7 @@ TEST_F(ConnectionBookTest, BytesThatTheServerHasNotReportedYetCountAsARequest) {
 }
 
 TEST_F(ConnectionBookTest, AConnectionOutOfTheQueueIsOwedItsRequestToo) {
-  book_.begin_drain(1s, 1s, now_);
+  book_.begin_drain(1s, 1s, 0ms, now_);
   now_ += 10s;
   open();
   EXPECT_TRUE(sweep(now_ + 999ms).empty());
@@ -91,12 +91,32 @@ TEST_F(ConnectionBookTest, AConnectionOutOfTheQueueIsOwedItsRequestToo) {
 
 TEST_F(ConnectionBookTest, ASecondDrainOnlyShortensTheGraces) {
   idle();
-  book_.begin_drain(1s, 1s, now_);
-  book_.begin_drain(5s, 5s, now_ + 500ms);
+  book_.begin_drain(1s, 1s, 0ms, now_);
+  book_.begin_drain(5s, 5s, 0ms, now_ + 500ms);
   EXPECT_EQ(sweep(now_ + 1010ms).size(), 1u);
   idle();
-  book_.begin_drain(1s, 100ms, now_);
+  book_.begin_drain(1s, 100ms, 0ms, now_);
   EXPECT_EQ(sweep(now_ + 1200ms).size(), 1u);
+}
+
+TEST_F(ConnectionBookTest, IdleOnesAreDismissedOneAfterAnotherBehindTheirGrace) {
+  for (int i = 0; i < 1'000; ++i) idle();
+  book_.begin_drain(1s, 100ms, 500ms, now_);
+  EXPECT_TRUE(sweep(now_ + 99ms).empty());
+  std::size_t gone = 0;
+  for (Millis waited = 150ms; waited <= 650ms; waited += 50ms) {
+    const std::size_t now_gone = sweep(now_ + waited).size();
+    EXPECT_LE(now_gone, 125u) << "100 places and a slot of the wheel, at " << waited.count();
+    gone += now_gone;
+  }
+  EXPECT_EQ(gone, 1'000u);
+}
+
+TEST_F(ConnectionBookTest, AStopInTheMiddleOfASpreadWaitsForNoPlace) {
+  for (int i = 0; i < 1'000; ++i) idle();
+  book_.begin_drain(1s, 1s, 500ms, now_);
+  book_.begin_drain(1s, 100ms, 0ms, now_);
+  EXPECT_EQ(sweep(now_ + 110ms).size(), 1'000u);
 }
 
 TEST_F(ConnectionBookTest, TheDeadlineEndsAllAndCountsWhatWasInFlight) {
@@ -104,7 +124,7 @@ TEST_F(ConnectionBookTest, TheDeadlineEndsAllAndCountsWhatWasInFlight) {
   idle();
   open();
   busy_.insert(&open());
-  book_.begin_drain(1h, 1h, now_);
+  book_.begin_drain(1h, 1h, 0ms, now_);
   std::size_t ended = 0;
   const auto quiet = [&](const Entry& entry) { return !busy_.contains(&entry); };
   book_.cut_all(now_, quiet, [&](const Entry&) { ++ended; });
@@ -155,7 +175,7 @@ TEST_F(ConnectionBookTest, RandomLivesKeepTheLaws) {
         dismissed.erase(at->first);
         living.erase(at);
       } else if (what == 5 && i > 100) {
-        book.begin_drain(Millis{pick(2'000)}, Millis{pick(2'000)}, now);
+        book.begin_drain(Millis{pick(2'000)}, Millis{pick(2'000)}, Millis{pick(2'000)}, now);
       } else {
         sweep_now();
       }
@@ -164,7 +184,7 @@ TEST_F(ConnectionBookTest, RandomLivesKeepTheLaws) {
       ASSERT_EQ(book.counts().connections, living.size());
       ASSERT_EQ(book.counts().active, active);
     }
-    book.begin_drain(1s, 1s, now);
+    book.begin_drain(1s, 1s, 0ms, now);
     now += 10s;
     book.sweep(
         now, [](const Entry&) { return true; },

@@ -59,6 +59,18 @@ TEST(ResponseHeadTest, SwitchingProtocolsKeepsItsConnectionField) {
       "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
+TEST(ResponseHeadTest, KeepAliveIsSaidWhereTheConnectionStaysOpen) {
+  const std::string lines = "Connection: keep-alive\r\nKeep-Alive: timeout=70\r\n";
+  ResponseHead head{.status = 204, .framing = BodyFraming::None, .keep_alive = lines};
+  EXPECT_EQ(text_of(head), "HTTP/1.1 204 No Content\r\n" + lines + "\r\n");
+  head.connection = ConnectionHeader::KeepAlive;
+  EXPECT_EQ(text_of(head), "HTTP/1.1 204 No Content\r\n" + lines + "\r\n");
+  head.connection = ConnectionHeader::Close;
+  EXPECT_EQ(text_of(head), "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+  head = {.status = 101, .framing = BodyFraming::None, .keep_alive = lines};
+  EXPECT_EQ(text_of(head), "HTTP/1.1 101 Switching Protocols\r\n\r\n");
+}
+
 TEST(ResponseHeadTest, ConnectionIsSaidWhereTheVersionsDefaultIsNotMeant) {
   struct Case {
     int minor;

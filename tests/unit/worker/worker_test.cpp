@@ -291,6 +291,27 @@ TEST_F(WorkerTest, IdleConnectionsLeaveByTheSupervisorsGrace) {
   EXPECT_EQ(last<Drained>().closed_idle, 1u);
 }
 
+TEST_F(WorkerTest, IdleConnectionsLeaveOneAfterAnotherAtAReload) {
+  Worker& worker = serving({.idle_grace = Millis{20}, .idle_spread = Millis{60'000}});
+  const UniqueFd client = connect_to(bound_.address);
+  const UniqueFd server(Worker::accept(worker.listeners()[0].fd));
+  std::vector<Worker::Connection> idle;
+  for (int i = 0; i < 2'000; ++i) {
+    idle.push_back(worker.connections().open(server.get()));
+    idle.back().active();
+    idle.back().idle();
+  }
+  supervisor_->send(Drain{DrainReason::Reload, Millis{60'000}});
+  pollfd wait{worker.fd(), POLLIN, 0};
+  while (worker.connections().counts().closed_idle == 0) {
+    ASSERT_EQ(::poll(&wait, 1, 10'000), 1);
+    ASSERT_TRUE(worker.dispatch());
+  }
+  EXPECT_LT(worker.connections().counts().closed_idle, 1'000u) << "of 2,000 over 2 s";
+  idle.clear();
+  end();
+}
+
 TEST_F(WorkerTest, PingAndStatsAreAnswered) {
   Worker& worker = serving();
   auto one = worker.connections().open();

@@ -91,9 +91,10 @@ class HOLDFAST_API ConnectionTracker {
   void on_attention(std::function<void()> attention);
   // From now on should_close() is true for all.
   void begin_lame_duck();
-  // A connection that has sent nothing is waited for `new_grace`, an idle one `idle_grace`. A
-  // second call only shortens them.
-  void begin_drain(Duration new_grace, Duration idle_grace);
+  // A connection that has sent nothing is waited for `new_grace`, an idle one `idle_grace`, and up
+  // to `idle_spread` longer, so that not all of them end in one instant. A second call only
+  // shortens what is left.
+  void begin_drain(Duration new_grace, Duration idle_grace, Duration idle_spread = Duration{0});
   // Lets go those whose grace is over. When to call it: at next_check(), by the steady clock.
   void check();
   std::optional<TimePoint> next_check() const;

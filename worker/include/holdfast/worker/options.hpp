@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,10 @@ struct Options {
   Duration new_grace{1'000};
   // On a reload an idle connection may still send one request this long.
   Duration idle_grace{1'000};
-  // The same at a full stop, where nobody takes over and clients should move on.
+  // The closes of idle connections after that are spread over at most this, and over a millisecond
+  // for each where that is less: 10,000 clients that lose theirs in one instant come back in one.
+  Duration idle_spread{2'000};
+  // As idle_grace at a full stop, not spread: there nobody takes over and clients should move on.
   Duration stop_idle_grace{100};
   // Where the operator wants it (`holdfast run --idle handoff`), connections of plain HTTP go to
   // the next generation's workers in a reload instead of being closed. Not for a service that
@@ -64,6 +68,11 @@ struct Options {
   std::size_t min_body_progress = 1024;
   // nginx's: longer than most clients' own, so that they close first.
   Duration keep_alive_timeout{75'000};
+  // What "Keep-Alive: timeout=N" tells clients, in whole seconds, so that they close first and no
+  // request meets our close. Unset: 5 s less than keep_alive_timeout, which no network needs, and
+  // nothing where that is below 1 s. 0 = never said. Not below keep_alive_timeout:
+  // std::invalid_argument in the server's constructor.
+  std::optional<Duration> keep_alive_hint;
 
   TlsOptions tls;
 

@@ -50,6 +50,7 @@ struct WorkerSettings {
   Duration kill_timeout{60'000};
   Duration new_grace{1'000};
   Duration idle_grace{1'000};
+  Duration idle_spread{2'000};
   Duration stop_idle_grace{100};
   Duration orphan_timeout{600'000};
 };
