@@ -141,18 +141,20 @@ Result<InheritedListener> claim(std::vector<InheritedListener>& given, const Lis
 
 Result<std::vector<InheritedListener>> take_inherited_listeners() {
   const auto pid = number_in("LISTEN_PID");
-  const auto count = number_in("LISTEN_FDS");
+  const char* sockets = std::getenv("LISTEN_FDS");
+  const bool some = sockets != nullptr && *sockets != '\0';
+  const long count = some ? number_in("LISTEN_FDS").value_or(-1) : 0;
   const std::vector<std::string> names = names_given();
   forget_variables();
   std::vector<InheritedListener> listeners;
-  if (pid != ::getpid() || !count || *count == 0) return listeners;
-  if (*count < 0 || *count > kMost)
+  if (pid != ::getpid() || count == 0) return listeners;
+  if (count < 0 || count > kMost)
     return plain_error("use LISTEN_FDS", "it is no number of sockets");
-  if (!names.empty() && names.size() != static_cast<std::size_t>(*count))
+  if (!names.empty() && names.size() != static_cast<std::size_t>(count))
     return plain_error("use LISTEN_FDNAMES", "there are " + std::to_string(names.size()) +
-                                                 " names for " + std::to_string(*count) +
+                                                 " names for " + std::to_string(count) +
                                                  " sockets");
-  for (int i = 0; i < *count; ++i) {
+  for (int i = 0; i < count; ++i) {
     const auto place = static_cast<std::size_t>(i);
     HOLDFAST_ASSIGN(InheritedListener listener,
                     take(kFirst + i, names.empty() ? std::string() : names[place]));

@@ -31,33 +31,33 @@ std::vector<InheritedListener> sockets(
   return all;
 }
 
-TEST(InheritedListenersTest, TheNameComesFirst) {
+TEST(ListenFdsTest, TheNameComesFirst) {
   EXPECT_EQ(match({"a=:1", "b=:2"}, sockets({{"b", ":1"}, {"a", ":2"}})), ":2 :1 ");
 }
 
-TEST(InheritedListenersTest, WithoutANameTheAddressCounts) {
+TEST(ListenFdsTest, WithoutANameTheAddressCounts) {
   EXPECT_EQ(match({"a=:1", "unix:/x,mode=0600"}, sockets({{"", "unix:/x"}, {"u.socket", ":1"}})),
             ":1 unix:/x ");
 }
 
-TEST(InheritedListenersTest, OfSeveralNamesakesTheAddressChooses) {
+TEST(ListenFdsTest, OfSeveralNamesakesTheAddressChooses) {
   EXPECT_EQ(match({"web=:2", "web=:1"}, sockets({{"web", ":1"}, {"web", ":2"}})), ":2 :1 ");
   EXPECT_EQ(match({"web=:3"}, sockets({{"web", ":1"}, {"web", ":2"}})),
             "cannot choose a socket for web=:3: 2 are named web and none has that address");
 }
 
-TEST(InheritedListenersTest, WhatWasNotGivenIsBound) {
+TEST(ListenFdsTest, WhatWasNotGivenIsBound) {
   EXPECT_EQ(match({"a=:1", "b=:2"}, sockets({{"b", ":2"}})), "- :2 ");
   EXPECT_EQ(match({"a=:1"}, {}), "- ");
 }
 
-TEST(InheritedListenersTest, EveryAddressMayBeIpv4Alone) {
+TEST(ListenFdsTest, EveryAddressMayBeIpv4Alone) {
   EXPECT_EQ(match({"a=:1"}, sockets({{"", "0.0.0.0:1"}})), "0.0.0.0:1 ");
   EXPECT_EQ(match({"a=127.0.0.1:1"}, sockets({{"", "0.0.0.0:1"}})),
             "cannot use the socket 0.0.0.0:1 of LISTEN_FDS: no --listen names it");
 }
 
-TEST(InheritedListenersTest, VariablesForAnotherProcessAreForgotten) {
+TEST(ListenFdsTest, VariablesForAnotherProcessAreForgotten) {
   ::setenv("LISTEN_PID", "1", 1);
   ::setenv("LISTEN_FDS", "1", 1);
   ::setenv("LISTEN_FDNAMES", "a", 1);
@@ -68,7 +68,22 @@ TEST(InheritedListenersTest, VariablesForAnotherProcessAreForgotten) {
     EXPECT_EQ(std::getenv(name), nullptr) << name;
 }
 
-TEST(InheritedListenersTest, ANumberOfNamesThatDoesNotFitIsAnError) {
+// What LISTEN_FDS says, to this process: how many are taken, or why none.
+std::string take(const char* count) {
+  ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+  ::setenv("LISTEN_FDS", count, 1);
+  const auto taken = take_inherited_listeners();
+  return taken ? std::to_string(taken->size()) : taken.error().message;
+}
+
+TEST(ListenFdsTest, NoSocketsAreNoErrorAndNonsenseIsOne) {
+  EXPECT_EQ(take("0"), "0");
+  EXPECT_EQ(take(""), "0");
+  for (const char* nonsense : {"a", "-1", "1x", "5000"})
+    EXPECT_EQ(take(nonsense), "cannot use LISTEN_FDS: it is no number of sockets") << nonsense;
+}
+
+TEST(ListenFdsTest, ANumberOfNamesThatDoesNotFitIsAnError) {
   ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
   ::setenv("LISTEN_FDS", "1", 1);
   ::setenv("LISTEN_FDNAMES", "a:b", 1);
