@@ -38,6 +38,9 @@ class Acceptors {
   // close(2).
   Result<void> close(bool drain_queue);
 
+  // Of a full stop: closes those whose queue belongs to whoever comes after us.
+  void close_kept();
+
   // Called when nothing can be accepted from a listener any more, after it was closed. Without it
   // the listener stays, in case that whoever shut it down for everybody makes it listen again.
   std::function<void(const Error&)> on_failed;

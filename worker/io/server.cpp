@@ -176,7 +176,10 @@ void Server::Impl::end_readiness() {
 }
 
 void Server::Impl::begin_drain(const BeginDrain& how) {
-  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) end_readiness();
+  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) {
+    end_readiness();
+    acceptors_.close_kept();
+  }
   say(Draining{how.reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {

@@ -49,6 +49,7 @@ void Sessions::time_out_request(Connection& connection) {
 }
 
 void Sessions::begin_drain(const DrainPlan& plan) {
+  if (!drain_.begun()) refused_before_ = refused();
   drain_.begin(plan, stats().idle);
   begin_sweep();
   announce_if_gone();
@@ -117,7 +118,9 @@ std::size_t Sessions::cut_stuck() {
 }
 
 void Sessions::cut_all() {
+  const std::uint64_t before = drained_.cut;
   while (all_.first() != nullptr) cut(*all_.first(), Completion::Cut);
+  if (drain_.overtime()) drained_.cut_overtime += drained_.cut - before;
   collect();
 }
 

@@ -107,6 +107,12 @@ void Sessions::start_grace(Connection& connection) {
   schedule(connection, drain_.next_grace(connection.machine.state));
 }
 
+Drained Sessions::drained() const {
+  Drained all = drained_;
+  all.refused = refused() - refused_before_;
+  return all;
+}
+
 Stats Sessions::stats() const {
   Stats now = stats_;
   now.connections = all_.size();

@@ -76,7 +76,8 @@ class Sessions {
   std::size_t size() const { return all_.size() + (drain_.overtime() ? 0 : orphaned_handlers_); }
   std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
-  Drained drained() const { return drained_; }
+  std::uint64_t refused() const { return stats_.tls_failures + stats_.proxy_failures; }
+  Drained drained() const;
   std::size_t connections() const { return all_.size(); }
   StateCounts count_states() const { return all_.count_states(); }
   Server::ConnectionHook on_state;
@@ -269,6 +270,7 @@ class Sessions {
 
   Stats stats_;
   Drained drained_;
+  std::uint64_t refused_before_ = 0;  // the drain
   WallClock wall_{clock_};
   TimePoint last_seen_{};  // what now() said last
   RequestIds ids_;
