@@ -78,8 +78,8 @@ TEST_P(HandoffSplitTest, ABurstCutAtAnyByteIsAnsweredInOrderAndOnce) {
         if (head == sent.npos || sent.find("GET ", begun) != sent.npos) continue;
         const std::string_view request = sent.substr(begun);
         const bool chunked = request.find("chunked") != request.npos;
-        const bool whole = chunked ? sent.find("0\r\n\r\n", head + 4) != sent.npos
-                                   : sent.size() >= head + 4 + 7;
+        const bool whole =
+            chunked ? sent.find("0\r\n\r\n", head + 4) != sent.npos : sent.size() >= head + 4 + 7;
         within += whole ? 0 : 1;
       }
       return within;
@@ -89,8 +89,7 @@ TEST_P(HandoffSplitTest, ABurstCutAtAnyByteIsAnsweredInOrderAndOnce) {
     })) << sockets_of(old)
         << " sockets, " << heads << " within a body";
   }
-  for (Cut& cut : cuts)
-    cut.client->send(std::string_view(cut.burst.bytes).substr(cut.at));
+  for (Cut& cut : cuts) cut.client->send(std::string_view(cut.burst.bytes).substr(cut.at));
   for (Cut& cut : cuts) {
     for (const std::string& answer : cut.burst.answers) {
       const Response response = cut.client->read_response();
@@ -122,7 +121,8 @@ TEST(HandoffStreamTest, AnEndlessPipelineIsAnsweredInOrderThroughEveryReload) {
   SupervisorRun run(with_handoff({.workers = "2"}));
   const std::string address = run.wait_ready().address();
   std::vector<std::unique_ptr<RawClient>> clients;
-  for (std::size_t c = 0; c < kClients; ++c) clients.push_back(std::make_unique<RawClient>(address));
+  for (std::size_t c = 0; c < kClients; ++c)
+    clients.push_back(std::make_unique<RawClient>(address));
   std::vector<std::set<int>> generations(kClients);
   const int requests = kPerReload * reloads;
   int sent = 0;
