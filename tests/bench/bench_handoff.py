@@ -37,8 +37,7 @@ class IdleCrowd:
         self.hammer = measure.Hammer(context.bin_dir, server, groups, ["--window", "5s"], cpu=load.CLIENT_CPU)
 
     def __enter__(self):
-        while self.hammer.progress()["parked"] < self.connections:
-            pass
+        self.hammer.wait_parked(self.connections)
         return self
 
     def __exit__(self, *_):
@@ -48,11 +47,7 @@ class IdleCrowd:
         """Each idle connection sends one request more; returns when all are idle again, or lost."""
         before = self.hammer.progress()["woken"]
         self.hammer.wake()
-        while self.hammer.progress()["woken"] == before:
-            pass
-        while (now := self.hammer.progress())["awake"]:
-            pass
-        return now
+        self.hammer.wait(lambda now: now["woken"] > before and now["awake"] == 0, "answers to idle connections")
 
 
 def hand_off(context, connections):
@@ -83,8 +78,7 @@ def nginx_memory(context, connections):
         measure.wrk(server.url)
         base = measure.memory(server.serving())
         with measure.Hammer(context.bin_dir, server, [f"mode=idle,connections={connections}"]) as hammer:
-            while hammer.progress()["parked"] < connections:
-                pass
+            hammer.wait_parked(connections)
             return (measure.memory(server.serving())["pss"] - base["pss"]) / connections
 
 

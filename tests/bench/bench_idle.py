@@ -21,10 +21,7 @@ def hold(context, make, connections):
         measure.wrk(server.url)  # lazily allocated things are no cost of a connection
         base = measure.memory(server.serving())
         with measure.Hammer(context.bin_dir, server, [f"mode=idle,connections={connections}"]) as hammer:
-            while True:
-                now = hammer.progress()
-                if now["requests"] >= connections:
-                    break
+            hammer.wait_parked(connections)
             held = measure.memory(server.serving())
             out = hammer.finish()
         if out["failed_total"] or out["parked"] != connections:

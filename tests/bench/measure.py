@@ -6,6 +6,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -86,9 +87,19 @@ class Hammer:
             raise RuntimeError("hammer ended: " + line + self.process.stderr.read())
         return json.loads(line)["progress"]
 
+    def wait(self, condition, what, patience=60):
+        """The progress of which `condition` is true."""
+        deadline = time.monotonic() + patience
+        while not condition(now := self.progress()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"hammer: waited for {what} in vain: {now}")
+        return now
+
     def wait_requests(self, count):
-        while self.progress()["requests"] < count:
-            pass
+        self.wait(lambda now: now["requests"] >= count, f"{count} requests")
+
+    def wait_parked(self, count):
+        self.wait(lambda now: now["parked"] >= count, f"{count} idle connections")
 
     def mark(self):
         self.process.send_signal(signal.SIGUSR1)

@@ -242,7 +242,7 @@ http {{
         tls = (f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
                "ssl_protocols TLSv1.2 TLSv1.3" if self.tls else "")
         config = self.dir / "nginx.conf"
-        config.write_text(self.CONFIG.format(workers=self.workers, most=self.MOST, dir=self.dir, format=self.FORMAT, log=log,
+        config.write_text(self.CONFIG.format(workers=self.workers, most=self.MOST + 100, dir=self.dir, format=self.FORMAT, log=log,
                                              port=port, body=BODY, tls=tls))
         self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", "stderr"])
         self.wait_event("worker_ready", self.workers)
