@@ -31,6 +31,7 @@ Json options_json(const WorkerOptions& options) {
   put(object, "idle_grace_ms", options.idle_grace);
   put(object, "idle_spread_ms", options.idle_spread);
   put(object, "orphan_timeout_ms", options.orphan_timeout);
+  put(object, "stop_timeout_max_ms", options.stop_timeout_max);
   return object;
 }
 
@@ -81,6 +82,8 @@ Json fields(const ControlMessage& message) {
                    object["reason"] = to_string(m.reason);
                    object["stop_timeout_ms"] = m.stop_timeout.count();
                    object["idle"] = to_string(m.idle);
+                   if (m.stop_timeout_max > m.stop_timeout)
+                     object["stop_timeout_max_ms"] = m.stop_timeout_max.count();
                  },
                  [&](const HandoffDone& m) {
                    object["sent"] = m.sent;
@@ -135,6 +138,7 @@ std::string_view type_name(const ControlMessage& message) {
           [](const Welcome&) -> std::string_view { return "welcome"; },
           [](const Accept&) -> std::string_view { return "accept"; },
           [](const Pause&) -> std::string_view { return "pause"; },
+          [](const LameDuck&) -> std::string_view { return "lame_duck"; },
           [](const Drain&) -> std::string_view { return "drain"; },
           [](const Peer&) -> std::string_view { return "peer"; },
           [](const CloseListeners&) -> std::string_view { return "close_listeners"; },

@@ -128,6 +128,7 @@ struct WorkerOptions {
   std::optional<Millis> idle_grace;
   std::optional<Millis> idle_spread;
   std::optional<Millis> orphan_timeout;
+  std::optional<Millis> stop_timeout_max = {};  // absent: as stop_timeout
   bool operator==(const WorkerOptions&) const = default;
 };
 
@@ -149,10 +150,16 @@ struct Accept {
 struct Pause {
   bool operator==(const Pause&) const = default;
 };
+// The whole service will stop soon: goes on as before, but every response says close and readiness
+// is false. A worker that does not know it just goes on.
+struct LameDuck {
+  bool operator==(const LameDuck&) const = default;
+};
 struct Drain {  // a later one replaces reason and policy; the earlier deadline wins
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{60'000};
   IdlePolicy idle = IdlePolicy::Close;
+  Millis stop_timeout_max{0};  // for transfers that move; less than stop_timeout: the same
   bool operator==(const Drain&) const = default;
 };
 // Descriptor: a SOCK_SEQPACKET end; the other worker has the other one. A giver gets it before its
@@ -187,8 +194,8 @@ struct Unknown {
 
 using ControlMessage =
     std::variant<Hello, Ready, Accepting, Paused, Draining, ListenersClosed, Pong, Stats, Drained,
-                 HandoffDone, Welcome, Accept, Pause, Drain, Peer, CloseListeners, ReopenLogs, Ping,
-                 StatsRequest, Unknown>;
+                 HandoffDone, Welcome, Accept, Pause, LameDuck, Drain, Peer, CloseListeners,
+                 ReopenLogs, Ping, StatsRequest, Unknown>;
 
 // The value of "type": "hello", "welcome", ...; for Unknown the type it carried.
 std::string_view type_name(const ControlMessage& message);

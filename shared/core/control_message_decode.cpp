@@ -93,9 +93,10 @@ WorkerOptions read_options(const Json& message) {
   const auto found = message.find("options");
   if (found == message.end()) return {};
   if (!found->is_object()) throw BadField{"options must be an object"};
-  return {millis(*found, "stop_timeout_ms"), millis(*found, "kill_timeout_ms"),
-          millis(*found, "new_grace_ms"),    millis(*found, "idle_grace_ms"),
-          millis(*found, "idle_spread_ms"),  millis(*found, "orphan_timeout_ms")};
+  return {millis(*found, "stop_timeout_ms"),    millis(*found, "kill_timeout_ms"),
+          millis(*found, "new_grace_ms"),       millis(*found, "idle_grace_ms"),
+          millis(*found, "idle_spread_ms"),     millis(*found, "orphan_timeout_ms"),
+          millis(*found, "stop_timeout_max_ms")};
 }
 
 std::vector<TicketKey> read_ticket_keys(const Json& message) {
@@ -135,7 +136,7 @@ Welcome read_welcome(const Json& object) {
 
 Drain read_drain(const Json& object) {
   Drain drain{reason(object), millis(object, "stop_timeout_ms").value_or(Millis{60'000}),
-              IdlePolicy::Close};
+              IdlePolicy::Close, millis(object, "stop_timeout_max_ms").value_or(Millis{0})};
   // A policy that this build does not know falls back to the one that every worker can do.
   if (text(object, "idle") == to_string(IdlePolicy::Handoff)) drain.idle = IdlePolicy::Handoff;
   return drain;
@@ -165,6 +166,7 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "welcome") return read_welcome(object);
   if (type == "accept") return Accept{};
   if (type == "pause") return Pause{};
+  if (type == "lame_duck") return LameDuck{};
   if (type == "drain") return read_drain(object);
   if (type == "peer") return read_peer(object);
   if (type == "close_listeners") return CloseListeners{};

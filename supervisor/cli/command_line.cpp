@@ -104,8 +104,13 @@ class RunCommand {
     add_duration("--ready-timeout", fleet.ready_timeout, "A new generation is ready within D");
     add_duration("--pause-timeout", fleet.pause_timeout, "Old workers pause within D");
     add_duration("--stop-timeout", fleet.stop_timeout, "A draining worker finishes within D");
+    add("--stop-timeout-max", "D",
+        "Transfers that still move bytes then may go on until D (default: --stop-timeout)",
+        [&fleet](const std::string& text) { fleet.stop_timeout_max = parse_time(text); });
     add_duration("--kill-timeout", fleet.kill_timeout, "SIGKILL comes D after that");
     add_duration("--syn-wait", fleet.syn_wait, "A stop waits D for handshakes under way");
+    add_duration("--lame-duck", fleet.lame_duck,
+                 "A stop first serves on for D, not ready and saying close");
     add_duration("--new-grace", options_.new_grace,
                  "A draining worker waits D for a new connection's first request");
     add_duration("--idle-grace", options_.idle_grace,
@@ -196,6 +201,9 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   }
   if (!run.chosen()) return fail("expected a subcommand; see holdfast --help");
   if (result.options.listeners.empty()) return fail("--listen is required");
+  const FleetPolicy& fleet = result.options.fleet;
+  if (fleet.stop_timeout_max > Millis{0} && fleet.stop_timeout_max < fleet.stop_timeout)
+    return fail("--stop-timeout-max is below --stop-timeout");
   if (result.options.command.empty()) return fail("expected -- COMMAND [ARG...]");
   result.action = CommandLine::Action::Run;
   return result;

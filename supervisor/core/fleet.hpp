@@ -86,7 +86,7 @@ struct Retired {
   bool operator==(const Retired&) const = default;
 };
 
-enum class StopPhase : std::uint8_t { EmptyingQueues, ClosingListeners, Leaving };
+enum class StopPhase : std::uint8_t { LameDuck, EmptyingQueues, ClosingListeners, Leaving };
 
 struct Stop {
   StopPhase phase = StopPhase::EmptyingQueues;

@@ -35,6 +35,9 @@ struct TellAccept {
 struct TellPause {
   WorkerId worker;
 };
+struct TellLameDuck {
+  WorkerId worker;
+};
 // A channel of their own, over which the one hands its connections to the other.
 struct ConnectPeers {
   WorkerId giver;
@@ -46,6 +49,7 @@ struct TellDrain {
   DrainReason reason = DrainReason::Reload;
   Millis stop_timeout{};
   IdlePolicy idle = IdlePolicy::Close;
+  Millis stop_timeout_max{};
 };
 struct TellCloseListeners {
   WorkerId worker;
@@ -77,8 +81,8 @@ struct Exit {
 
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
-                 TellPause, ConnectPeers, TellDrain, TellCloseListeners, AskStats, TerminateWorker,
-                 KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues, ShutListeners,
-                 AnnounceServing, Report, WakeAt, Exit>;
+                 TellPause, TellLameDuck, ConnectPeers, TellDrain, TellCloseListeners, AskStats,
+                 TerminateWorker, KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues,
+                 ShutListeners, AnnounceServing, Report, WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

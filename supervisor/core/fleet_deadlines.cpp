@@ -93,6 +93,7 @@ void FleetTurn::strike_candidate() {
 void FleetTurn::strike_stop() {
   Stop& stop = *fleet_.stop;
   if (stop.deadline && *stop.deadline <= now_) {
+    if (stop.phase == StopPhase::LameDuck) return close_down();
     if (stop.phase == StopPhase::EmptyingQueues) {
       act(warning("queues_not_empty")
               .with("queued", stop.queued)

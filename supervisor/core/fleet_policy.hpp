@@ -2,6 +2,7 @@
 // Pure data; supervisor/core/options.hpp argues each default.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "shared/core/control_message.hpp"
@@ -14,11 +15,15 @@ struct FleetPolicy {
   Millis ready_timeout{60'000};
   Millis pause_timeout{2'000};
   Millis stop_timeout{60'000};
+  Millis stop_timeout_max{0};  // less than stop_timeout: the same
   Millis kill_timeout{10'000};
   Millis syn_wait{500};
+  Millis lame_duck{0};
   unsigned give_up = 10;
   std::size_t max_old_generations = 4;
   IdlePolicy idle = IdlePolicy::Close;  // of a reload's drain
+  // How long a drain may take before the worker hangs.
+  Millis longest_drain() const { return std::max(stop_timeout, stop_timeout_max); }
   bool operator==(const FleetPolicy&) const = default;
 };
 

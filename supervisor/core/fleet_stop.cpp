@@ -1,13 +1,28 @@
-// The full stop: nobody new comes, who waits in the queue is served, workers drain, the listeners
-// go, and when the last worker is gone so is the supervisor.
+// The full stop: perhaps a lame duck first; then nobody new comes, who waits in the queue is
+// served, workers drain, the listeners go, and when the last worker is gone so is the supervisor.
 #include <algorithm>
 
 #include "supervisor/core/fleet_turn.hpp"
 
 namespace holdfast::supervisor {
+namespace {
+
+bool can_accept(const Worker& worker) {
+  if (worker.exited) return false;
+  return worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
+         worker.phase == WorkerPhase::Accepting || worker.phase == WorkerPhase::Pausing ||
+         worker.phase == WorkerPhase::Paused;
+}
+
+}  // namespace
 
 void FleetTurn::on(const StopRequested&) {
-  if (!fleet_.stop) begin_stop(ExitCode::Ok, {});
+  if (!fleet_.stop) {
+    const bool serves = fleet_.serving && std::ranges::any_of(fleet_.workers, can_accept);
+    const bool lame = serves && fleet_.policy.lame_duck > Millis{0};
+    open_stop(ExitCode::Ok, {}, lame ? fleet_.policy.lame_duck : Millis{0});
+    lame ? begin_lame_duck() : close_down();
+  }
   if (!std::exchange(fleet_.stop->requested, true)) return;
   if (std::exchange(fleet_.stop->at_once, true)) return;
   act(warning("stopping_at_once").with("workers", std::uint64_t{fleet_.workers.size()}));
@@ -25,7 +40,14 @@ void FleetTurn::on(const StopRequested&) {
 }
 
 void FleetTurn::begin_stop(ExitCode code, std::string cause) {
-  act(report("stopping").with("workers", std::uint64_t{fleet_.workers.size()}));
+  open_stop(code, std::move(cause), Millis{0});
+  close_down();
+}
+
+void FleetTurn::open_stop(ExitCode code, std::string cause, Millis lame_duck) {
+  act(report("stopping")
+          .with("workers", std::uint64_t{fleet_.workers.size()})
+          .with("lame_duck_ms", static_cast<std::uint64_t>(lame_duck.count())));
   if (fleet_.candidate && fleet_.serving) {
     act(warning("reload_failed")
             .with("generation", fleet_.candidate->id.value)
@@ -41,13 +63,28 @@ void FleetTurn::begin_stop(ExitCode code, std::string cause) {
   stop.cause = std::move(cause);
   stop.began_at = now_;
   fleet_.stop = std::move(stop);
+}
 
-  const auto can_accept = [](const Worker& worker) {
-    if (worker.exited) return false;
-    return worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
-           worker.phase == WorkerPhase::Accepting || worker.phase == WorkerPhase::Pausing ||
-           worker.phase == WorkerPhase::Paused;
-  };
+// Balancers see that we are not ready and send their clients elsewhere; who comes all the same is
+// served. Nothing is started any more: when nobody accepts, the stop goes on at once.
+void FleetTurn::begin_lame_duck() {
+  fleet_.stop->phase = StopPhase::LameDuck;
+  fleet_.stop->deadline = now_ + fleet_.policy.lame_duck;
+  for (Worker& worker : fleet_.workers) {
+    if (worker.phase == WorkerPhase::Starting && !worker.exited) terminate(worker);
+    if (!can_accept(worker)) continue;
+    if (worker.phase != WorkerPhase::Opening && worker.phase != WorkerPhase::Accepting) {
+      accept(worker);
+    }
+    if (worker.phase == WorkerPhase::Opening) {
+      worker.deadline = now_ + fleet_.policy.ready_timeout;
+    }
+    act(TellLameDuck{worker.id});
+  }
+}
+
+void FleetTurn::close_down() {
+  fleet_.stop->phase = StopPhase::EmptyingQueues;
   const bool somebody_accepts = std::ranges::any_of(fleet_.workers, can_accept);
   // Before anybody drains: a client that comes between the two would be accepted by nobody.
   act(CloseTheDoor{});
@@ -104,6 +141,10 @@ void FleetTurn::shut_listeners() {
 
 void FleetTurn::advance_stop() {
   Stop& stop = *fleet_.stop;
+  if (stop.phase == StopPhase::LameDuck) {
+    if (std::ranges::any_of(fleet_.workers, can_accept)) return;
+    close_down();
+  }
   const auto holds_listeners = [](const Worker& worker) {
     return worker.takes_the_queue && !worker.listeners_closed && !worker.exited &&
            !worker.channel_closed && worker.phase == WorkerPhase::Draining;

@@ -86,6 +86,9 @@ class FleetTurn {
 
   // fleet_stop.cpp
   void begin_stop(ExitCode code, std::string cause);
+  void open_stop(ExitCode code, std::string cause, Millis lame_duck);
+  void begin_lame_duck();
+  void close_down();
   void close_worker_listeners();
   void shut_listeners();
   void advance_stop();

@@ -25,14 +25,15 @@ void FleetTurn::accept(Worker& worker) {
 
 // A second drain keeps the earlier deadline, as the worker does.
 void FleetTurn::drain(Worker& worker, DrainReason reason) {
-  const TimePoint deadline = now_ + fleet_.policy.stop_timeout + fleet_.policy.kill_timeout;
+  const TimePoint deadline = now_ + fleet_.policy.longest_drain() + fleet_.policy.kill_timeout;
   const bool again = worker.phase == WorkerPhase::Draining && worker.deadline;
   worker.deadline = again ? std::min(*worker.deadline, deadline) : deadline;
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
   worker.hands_off = reason == DrainReason::Reload && connect_takers(worker);
   act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout,
-                worker.hands_off ? IdlePolicy::Handoff : IdlePolicy::Close});
+                worker.hands_off ? IdlePolicy::Handoff : IdlePolicy::Close,
+                fleet_.policy.longest_drain()});
   act(AskStats{worker.id});  // should it have to be killed, its counts are known
 }
 
@@ -114,7 +115,7 @@ void FleetTurn::on(const WorkerBecameReady& event) {
 
 void FleetTurn::on(const WorkerAccepted& event) {
   Worker* worker = find_alive(event.worker);
-  if (worker == nullptr || worker->phase != WorkerPhase::Opening) return;
+  if (worker == nullptr || worker->phase != WorkerPhase::Opening || worker->condemned) return;
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
   act(report("worker_accepting").about(worker->id));
@@ -133,14 +134,15 @@ void FleetTurn::on(const WorkerPaused& event) {
 // recycles itself.
 void FleetTurn::on(const WorkerBeganDrain& event) {
   Worker* worker = find_alive(event.worker);
-  if (worker == nullptr || worker->leaving || worker->phase == WorkerPhase::Killed) return;
+  if (worker == nullptr || worker->leaving || worker->condemned) return;
+  if (worker->phase == WorkerPhase::Killed) return;
   act(report("worker_leaving")
           .about(worker->id)
           .with("reason", std::string(to_string(event.reason))));
   const bool candidate = is_candidate(*worker);
   worker->phase = WorkerPhase::Draining;
   worker->leaving = true;
-  worker->deadline = now_ + fleet_.policy.stop_timeout + fleet_.policy.kill_timeout;
+  worker->deadline = now_ + fleet_.policy.longest_drain() + fleet_.policy.kill_timeout;
   if (candidate && !first_start()) {
     fail_candidate("a worker began to drain by itself", worker);
   } else if (!fleet_.stop && (serves(*worker) || candidate)) {

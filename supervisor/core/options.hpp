@@ -23,9 +23,12 @@ struct Options {
   // ready_timeout: 60s. Services that warm caches take tens of seconds; traffic goes on meanwhile.
   // pause_timeout: 2s. Pausing is one epoll_ctl(2); a worker that is late must not hold a deploy.
   // stop_timeout: 60s. Longer than nearly all requests, shorter than an operator's patience.
+  // stop_timeout_max: as stop_timeout. For transfers that still move bytes; a stop that lasts
+  //   longer than stop_timeout says must be asked for.
   // kill_timeout: 10s. After stop_timeout a worker only cuts and flushes its log; and the sum stays
   //   below the 90s after which systemd kills everything (systemd.service(5), TimeoutStopSec).
   // syn_wait: 500ms. Two slow round trips; a handshake that takes longer is retried by its client.
+  // lame_duck: 0s. Only behind a load balancer that asks for readiness is it worth a slower stop.
   // give_up: 10 deaths in a row take half a minute with the back-off: no accident any more.
   // idle: close. The policy that every worker and protocol knows; handoff keeps connections of
   //   plain HTTP open, and asks the new version to be one that can take them.

@@ -50,6 +50,7 @@ class Supervisor {
   void perform(const WelcomeWorker& action);
   void perform(const TellAccept& action);
   void perform(const TellPause& action);
+  void perform(const TellLameDuck& action);
   void perform(const ConnectPeers& action);
   void perform(const TellDrain& action);
   void perform(const TellCloseListeners& action);

@@ -84,6 +84,8 @@ void Supervisor::perform(const WelcomeWorker& action) {
   welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout,
                      options_.new_grace,          options_.idle_grace,
                      options_.idle_spread,        options_.orphan_timeout};
+  if (options_.fleet.longest_drain() > options_.fleet.stop_timeout)
+    welcome.options.stop_timeout_max = options_.fleet.longest_drain();
   welcome.ticket_keys = ticket_keys_.newest_first();
   auto fds = listeners_.duplicates();
   if (!fds) return answer(WorkerBrokeProtocol{action.worker, fds.error().message});
@@ -100,6 +102,7 @@ void Supervisor::perform(const WelcomeWorker& action) {
 
 void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
 void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
+void Supervisor::perform(const TellLameDuck& action) { tell(action.worker, LameDuck{}); }
 
 // Where it cannot be made, the giver closes what it would have given.
 void Supervisor::perform(const ConnectPeers& action) {
@@ -122,7 +125,8 @@ void Supervisor::perform(const ConnectPeers& action) {
 }
 
 void Supervisor::perform(const TellDrain& action) {
-  tell(action.worker, Drain{action.reason, action.stop_timeout, action.idle});
+  tell(action.worker,
+       Drain{action.reason, action.stop_timeout, action.idle, action.stop_timeout_max});
 }
 void Supervisor::perform(const TellCloseListeners& action) {
   tell(action.worker, CloseListeners{});

@@ -2,6 +2,7 @@
 // stop_phases_test.cpp.
 #include <chrono>
 #include <csignal>
+#include <functional>
 
 #include <gtest/gtest.h>
 
@@ -66,9 +67,13 @@ TEST(StopTest, ARequestInFlightIsAnsweredAndNewClientsAreRefused) {
   // Accepting ends at some time before the drain does: a client from then on is refused, and until
   // then it is answered. Nobody is accepted and reset.
   int served = 0;
-  while (!is_refused(address)) {
-    RawClient late(address);
-    if (late.get("/").status == 200) ++served;
+  for (bool refused = false; !refused;) {
+    try {
+      RawClient late(address);
+      if (late.get("/").status == 200) ++served;
+    } catch (const ConnectRefused&) {
+      refused = true;
+    }
     ASSERT_TRUE(is_alive(run.pid())) << "the port was never refused before the end";
   }
   const Response response = client.read_response();
@@ -159,6 +164,58 @@ TEST(StopTest, StopTimeoutCutsWhatIsLeftAndLogsIt) {
   EXPECT_EQ(log.only("request_id", "waiting").at("http_status_code"), 503);
   EXPECT_EQ(log.only("request_id", "streaming").at("completion"), "cut");
   EXPECT_EQ(log.only("request_id", "streaming").at("http_status_code"), 200);
+}
+
+// The download's own pace drives the upload.
+void expect_transfers_cross_stop_timeout(SupervisorRun& run, const std::function<void()>& begin) {
+  constexpr int kChunks = 60;  // 3 s
+  RawClient stuck(run.address());
+  RawClient download(run.address());
+  RawClient upload(run.address());
+  stuck.get("/");
+  stuck.send(get_request("/?duration=600s"));
+  upload.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kChunks) +
+              "\r\n\r\n");
+  download.send(get_request("/stream?interval=50ms&chunks=" + std::to_string(kChunks)));
+  download.read_head();
+  const TimePoint begun = Clock::now();
+  begin();
+  for (int i = 0; i < kChunks; ++i) {
+    download.read_until("chunk " + std::to_string(i) + "\n");
+    upload.send("u");
+  }
+  EXPECT_EQ(download.read_until("0\r\n\r\n"), "\r\n0\r\n\r\n");
+  const Response uploaded = upload.read_response();
+  EXPECT_EQ(uploaded.status, 200);
+  EXPECT_EQ(uploaded.body, "{\"bytes\":60}\n");
+  EXPECT_GE(Clock::now() - begun, 2s);
+  EXPECT_EQ(stuck.read_response().status, 503);
+  EXPECT_LT(Clock::now() - begun, scaled(8s)) << "nobody is waited for any more";
+  const Event drained = run.wait("drained");
+  EXPECT_EQ(drained.number("cut"), 1);
+  EXPECT_EQ(drained.number("served"), 2);
+}
+
+SupervisorOptions with_overtime() {
+  return {.flags = {"--stop-timeout", "1s", "--stop-timeout-max", "25s"}};
+}
+
+TEST(StopTest, TransfersThatMoveCrossStopTimeoutAndAStuckOneIsCutThere) {
+  SupervisorRun run(with_overtime());
+  run.wait_ready();
+  expect_transfers_cross_stop_timeout(run, [&] { run.signal(SIGTERM); });
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.leftovers(), "");
+  EXPECT_EQ(run.wait("stopped").number("cut"), 1);
+  EXPECT_EQ(run.wait("stopped").number("killed"), 0);
+}
+
+TEST(StopTest, AReloadsTransfersCrossStopTimeoutToo) {
+  SupervisorRun run(with_overtime());
+  run.wait_ready();
+  expect_transfers_cross_stop_timeout(run, [&] { run.reload(); });
+  EXPECT_EQ(run.wait("generation_drained").number("killed"), 0);
+  expect_clean_stop(run);
 }
 
 TEST(StopTest, ReloadsDrainHasTheSameDeadline) {

@@ -8,6 +8,7 @@ int main() {
   holdfast::worker::Options options;
   if (const char* text = std::getenv("BODY_TIMEOUT_MS"))
     options.body_timeout = std::chrono::milliseconds(std::atoi(text));
+  if (const char* text = std::getenv("HANDOFF")) options.handoff = std::atoi(text) != 0;
   holdfast::worker::Server server(options);
   StreamsWorker worker(server);
   worker.routes["/"] = holdfast::worker::PlainHandler(

@@ -88,6 +88,8 @@ std::ostream& operator<<(std::ostream& out, End end) {
 RawClient::RawClient(const std::string& address, Millis cap) : cap_(cap) {
   int error = 0;
   fd_ = connected(address, error);
+  if (error == ECONNREFUSED || error == ENOENT)
+    throw ConnectRefused("cannot connect to " + address + ": " + std::strerror(error));
   if (error != 0) fail("cannot connect to " + address + ": " + std::strerror(error));
 }
 

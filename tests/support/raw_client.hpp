@@ -19,6 +19,10 @@ struct RawClientError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+struct ConnectRefused : RawClientError {
+  using RawClientError::RawClientError;
+};
+
 struct Response {
   std::string version;  // "HTTP/1.1"
   int status = 0;

@@ -1,6 +1,7 @@
 #include "worker/core/lifecycle.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/core/overloaded.hpp"
 
@@ -33,7 +34,12 @@ class Stepper {
     act(PauseAccepting{});
   }
 
-  void on(const DrainTold& told) { drain(told.reason, told.stop_timeout, told.idle); }
+  void on(const LameDuckTold&) {
+    if (s_.phase == Phase::Draining || std::exchange(s_.lame_duck, true)) return;
+    act(BeginLameDuck{});
+  }
+
+  void on(const DrainTold& told) { drain(told); }
 
   void on(const CloseListenersTold&) {
     if (s_.phase != Phase::Draining)
@@ -65,7 +71,7 @@ class Stepper {
   void on(const TermReceived&) {
     if (s_.phase == Phase::Draining && !s_.supervised)
       return cut();  // the second one, with nobody to ask
-    drain(s_.supervised ? DrainReason::Operator : DrainReason::Shutdown, s_.policy.stop_timeout);
+    drain_by_policy(s_.supervised ? DrainReason::Operator : DrainReason::Shutdown);
   }
 
   void on(const ConnectionsGone&) { finish_if_empty(); }
@@ -73,9 +79,14 @@ class Stepper {
   void on(const WorkerTimerFired&) {
     if (s_.orphan_at && view_.now >= *s_.orphan_at) {
       s_.orphan_at.reset();
-      drain(DrainReason::Orphaned, s_.policy.stop_timeout);
+      drain_by_policy(DrainReason::Orphaned);
     }
-    if (s_.stop_at && view_.now >= *s_.stop_at) cut();
+    const auto due = [&](std::optional<TimePoint> when) { return when && view_.now >= *when; };
+    if (due(s_.end_at)) return cut();
+    if (due(s_.stop_at)) return cut_stuck();
+    if (!due(s_.mark_at)) return;
+    s_.mark_at.reset();
+    act(MarkProgress{});
   }
 
  private:
@@ -86,16 +97,19 @@ class Stepper {
     act(StartAccepting{});
   }
 
-  void drain(DrainReason reason, Millis stop_timeout, IdlePolicy idle = IdlePolicy::Close) {
+  void drain_by_policy(DrainReason reason) {
+    drain({reason, s_.policy.stop_timeout, IdlePolicy::Close, s_.policy.stop_timeout_max});
+  }
+
+  void drain(const DrainTold& told) {
     if (s_.phase == Phase::Exited) return;
-    const TimePoint deadline = view_.now + stop_timeout;
-    s_.stop_at = s_.stop_at ? std::min(*s_.stop_at, deadline) : deadline;
+    set_deadlines(told.stop_timeout, told.stop_timeout_max);
     s_.orphan_at.reset();
-    s_.reason = reason;
+    s_.reason = told.reason;
     const bool accepting = s_.phase == Phase::Accepting;
     s_.phase = Phase::Draining;
-    act(BeginDrain{reason, idle});
-    const bool shutdown = reason == DrainReason::Shutdown;
+    act(BeginDrain{told.reason, told.idle});
+    const bool shutdown = told.reason == DrainReason::Shutdown;
     // At a full stop the queue is emptied by whoever still holds a listener, until
     // `close_listeners`. Otherwise other workers accept, and ours is only a copy. Orphans have
     // nobody beside them: they empty the queue.
@@ -103,9 +117,23 @@ class Stepper {
       if (s_.listening && !accepting) act(StartAccepting{});
     } else {
       stop_listening(
-          {.drain_queue = shutdown || reason == DrainReason::Orphaned, .announce = false});
+          {.drain_queue = shutdown || told.reason == DrainReason::Orphaned, .announce = false});
     }
     finish_if_empty();
+  }
+
+  // Of several drains the earlier deadlines win.
+  void set_deadlines(Millis stop_timeout, Millis stop_timeout_max) {
+    const Millis longest =
+        s_.policy.sees_progress ? std::max(stop_timeout, stop_timeout_max) : stop_timeout;
+    const auto earlier = [](std::optional<TimePoint> known, TimePoint told) {
+      return known ? std::min(*known, told) : told;
+    };
+    s_.end_at = earlier(s_.end_at, view_.now + longest);
+    s_.stop_at = std::min(*s_.end_at, earlier(s_.stop_at, view_.now + stop_timeout));
+    s_.mark_at.reset();
+    if (s_.stop_at < s_.end_at && !s_.overtime)
+      s_.mark_at = std::max(view_.now, *s_.stop_at - kProgressWindow);
   }
 
   void stop_listening(StopListening how) {
@@ -114,10 +142,18 @@ class Stepper {
     act(how);
   }
 
+  void cut_stuck() {
+    s_.overtime = true;
+    s_.mark_at.reset();
+    s_.stop_at = std::min(*s_.end_at, view_.now + kProgressWindow);
+    stop_listening({.drain_queue = false, .announce = false});
+    act(CutStuck{});
+  }
+
   void cut() {
     if (s_.phase != Phase::Draining || s_.cut) return;
     s_.cut = true;
-    s_.stop_at.reset();
+    forget_deadlines();
     stop_listening({.drain_queue = false, .announce = false});
     act(CutConnections{});
     s_.phase = Phase::Exited;
@@ -134,8 +170,14 @@ class Stepper {
         return;
     }
     s_.phase = Phase::Exited;
-    s_.stop_at.reset();
+    forget_deadlines();
     act(FinishWorker{});
+  }
+
+  void forget_deadlines() {
+    s_.mark_at.reset();
+    s_.stop_at.reset();
+    s_.end_at.reset();
   }
 
   Lifecycle s_;
@@ -153,8 +195,11 @@ WorkerStep step(Lifecycle state, const WorkerEvent& event, const WorkerView& vie
 }
 
 std::optional<TimePoint> wake_at(const Lifecycle& state) {
-  if (state.stop_at && state.orphan_at) return std::min(*state.stop_at, *state.orphan_at);
-  return state.stop_at ? state.stop_at : state.orphan_at;
+  std::optional<TimePoint> first;
+  for (const auto& at : {state.mark_at, state.stop_at, state.end_at, state.orphan_at}) {
+    if (at) first = first ? std::min(*first, *at) : *at;
+  }
+  return first;
 }
 
 }  // namespace holdfast::worker

@@ -19,18 +19,29 @@ enum class Phase : std::uint8_t { Starting, Ready, Accepting, Paused, Draining, 
 struct LifecyclePolicy {
   Millis stop_timeout{60'000};
   Millis orphan_timeout{600'000};  // 0: for ever
+  Millis stop_timeout_max{0};      // less than stop_timeout: the same
+  bool sees_progress = true;       // false: nobody knows whether a connection moves bytes
   bool operator==(const LifecyclePolicy&) const = default;
 };
+
+// Since the last look nothing moved: stuck. Longer than a client whose packets were lost twice, or
+// whose window opens in steps, is silent (RFC 6298: 1 s, 2 s); and a worker that only waits for
+// stuck ones does not stay much longer than it must.
+inline constexpr Millis kProgressWindow{5'000};
 
 struct Lifecycle {
   LifecyclePolicy policy;
   Phase phase = Phase::Starting;
   bool listening = true;  // our copies of the listeners are open
   bool supervised =
-      true;          // somebody is at the other end of the channel (alone: false from the start)
-  bool cut = false;  // the drain's deadline struck
+      true;  // somebody is at the other end of the channel (alone: false from the start)
+  bool lame_duck = false;
+  bool cut = false;       // all that was left was cut
+  bool overtime = false;  // stop_timeout struck; what moves bytes goes on
   DrainReason reason = DrainReason::Reload;
-  std::optional<TimePoint> stop_at;    // Draining: when what is left is cut
+  std::optional<TimePoint> mark_at;    // Draining: progress counts from here on
+  std::optional<TimePoint> stop_at;    // Draining: when what does not move is cut, then again
+  std::optional<TimePoint> end_at;     // Draining: when what is left is cut
   std::optional<TimePoint> orphan_at;  // when an orphan begins to drain
   bool operator==(const Lifecycle&) const = default;
 };
@@ -44,14 +55,17 @@ struct DrainTold {
   DrainReason reason;
   Millis stop_timeout;
   IdlePolicy idle = IdlePolicy::Close;
+  Millis stop_timeout_max{0};  // as in the policy
 };
+struct LameDuckTold {};
 struct CloseListenersTold {};
 struct SupervisorLost {};   // EOF on the channel
 struct TermReceived {};     // the operator's SIGTERM to this worker
 struct ConnectionsGone {};  // the last connection has closed
 struct WorkerTimerFired {};
-using WorkerEvent = std::variant<Prepared, AcceptTold, PauseTold, DrainTold, CloseListenersTold,
-                                 SupervisorLost, TermReceived, ConnectionsGone, WorkerTimerFired>;
+using WorkerEvent =
+    std::variant<Prepared, AcceptTold, PauseTold, LameDuckTold, DrainTold, CloseListenersTold,
+                 SupervisorLost, TermReceived, ConnectionsGone, WorkerTimerFired>;
 
 // What to do
 // ------------------------------------------------------------------------------------------------------
@@ -64,17 +78,20 @@ struct StopListening {
   bool drain_queue;
   bool announce;
 };
+struct BeginLameDuck {};  // every response says close, readiness is false
 struct BeginDrain {
   DrainReason reason;
   IdlePolicy idle = IdlePolicy::Close;
-};  // say `draining`, tell every connection
+};                       // say `draining`, tell every connection
+struct MarkProgress {};  // remember how far each transfer is
+struct CutStuck {};      // cut all but those that moved bytes since; remember again
 struct CutConnections {};
 struct UseOwnStderr {};  // the pipe to the supervisor is dead
 struct FinishWorker {};  // flush the log, say `drained`, exit 0
 struct AbandonStart {};  // exit 1: nobody is there to serve for
 using WorkerAction =
-    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginDrain,
-                 CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
+    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginLameDuck, BeginDrain,
+                 MarkProgress, CutStuck, CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
 
 struct WorkerView {
   TimePoint now;

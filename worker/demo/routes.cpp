@@ -107,6 +107,10 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
     response.write("{\"pid\":" + pid_text_ + ",\"generation\":" + generation_text_ +
                    ",\"worker\":" + std::to_string(server_.worker()) + ",\"client\":\"" +
                    std::string(request.client_address()) + "\"}\n");
+  } else if (path == "/readyz") {
+    if (!server_.ready()) response.status(503);
+    response.header("Content-Type", "text/plain");
+    response.write(server_.ready() ? "ready\n" : "stopping\n");
   } else if (path == "/echo") {
     const std::string_view type = request.header("Content-Type");
     response.header("Content-Type", type.empty() ? "application/octet-stream" : type);
@@ -117,7 +121,7 @@ void Routes::answer(const Request& request, ResponseWriter& response) {
     response.status(404);
     response.header("Content-Type", "text/plain");
     response.write(
-        "no such page; try / /whoami /echo /upload /stream /events /ws /files/ /error\n");
+        "no such page; try / /whoami /readyz /echo /upload /stream /events /ws /files/ /error\n");
   }
 }
 

@@ -84,7 +84,7 @@ class ConnectionTracker::Impl {
   }
 
   bool should_close(const Node& node) const {
-    if (draining()) return true;
+    if (draining() || lame_duck_.load(std::memory_order_relaxed)) return true;
     const std::lock_guard lock(mutex_);
     return must_say_close(node.machine, false);
   }
@@ -101,6 +101,8 @@ class ConnectionTracker::Impl {
     const std::lock_guard lock(mutex_);
     attention_ = std::move(attention);
   }
+
+  void begin_lame_duck() { lame_duck_ = true; }
 
   void begin_drain(Millis new_grace, Millis idle_grace, Millis idle_spread) {
     const std::lock_guard lock(mutex_);
@@ -156,6 +158,7 @@ class ConnectionTracker::Impl {
   std::optional<TimePoint> next_check_;  // as the driver knows it
   bool told_ = false;                    // of a change since counts()
   std::atomic<bool> draining_ = false;
+  std::atomic<bool> lame_duck_ = false;
 };
 
 ConnectionTracker::Connection::Connection(Connection&& other) noexcept
@@ -214,6 +217,7 @@ ConnectionTracker::Counts ConnectionTracker::counts() const {
 void ConnectionTracker::on_attention(std::function<void()> attention) {
   impl_->on_attention(std::move(attention));
 }
+void ConnectionTracker::begin_lame_duck() { impl_->begin_lame_duck(); }
 void ConnectionTracker::begin_drain(Duration new_grace, Duration idle_grace, Duration idle_spread) {
   impl_->begin_drain(new_grace, idle_grace, idle_spread);
 }

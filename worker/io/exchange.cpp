@@ -53,7 +53,7 @@ void Exchange::reset_request() {
   hijacked.reset();
   completion = Completion::Ok;
   logged = false;
-  request_size = response_size = bytes_received = bytes_sent = 0;
+  request_size = response_size = bytes_received = bytes_sent = moved = 0;
   texts_.clear();
   fields_.clear();
   log_.clear();

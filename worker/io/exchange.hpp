@@ -141,6 +141,7 @@ class Exchange {
   std::uint64_t response_size = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
+  std::uint64_t moved = 0;  // bytes both ways at the last look of a drain
 
   Sessions& sessions() { return sessions_; }
   const Request& request() const { return request_; }

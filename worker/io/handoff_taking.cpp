@@ -106,9 +106,10 @@ void HandoffTaking::feed(Giver& giver, const TakerEvent& event) {
                    [&](const SendAnswer& send) { giver.link->send(send.answer); },
                    [&](const Adopt&) {
                      for (Held& each : std::exchange(giver.held, {})) {
+                       const ListenerProfile& listener =
+                           *acceptors_.profile(each.connection.listener);
                        sessions_.take_over(std::move(each.fd), std::move(each.connection),
-                                           giver.generation,
-                                           *acceptors_.profile(each.connection.listener));
+                                           giver.generation, listener);
                      }
                    },
                    // Not by shutdown(2): the connections are their giver's.

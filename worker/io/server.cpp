@@ -102,9 +102,11 @@ void Server::Impl::prepare_alone() {
 }
 
 void Server::Impl::use_policy() {
-  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout};
+  lifecycle_.policy = {options_.stop_timeout, options_.orphan_timeout, options_.stop_timeout_max};
   // Even with a kill_timeout of nothing, the thread needs a moment to end.
-  stop_limit_ = (options_.stop_timeout + std::max(options_.kill_timeout, Millis{1'000})).count();
+  stop_limit_ = (std::max(options_.stop_timeout, options_.stop_timeout_max) +
+                 std::max(options_.kill_timeout, Millis{1'000}))
+                    .count();
 }
 
 void Server::Impl::wait_for_signals() {
@@ -132,17 +134,19 @@ void Server::Impl::feed(const WorkerEvent& event) {
 void Server::Impl::perform(const WorkerAction& action) {
   std::visit(overloaded{
                  [&](const SayReady&) { say(Ready{}); },
-                 [&](const StartAccepting&) {
-                   acceptors_.start();
-                   say(Accepting{});
-                   if (accepting_hook_) std::exchange(accepting_hook_, nullptr)();
-                 },
+                 [&](const StartAccepting&) { accept(); },
                  [&](const PauseAccepting&) {
                    acceptors_.pause();
                    say(Paused{});
                  },
                  [&](const StopListening& how) { stop_listening(how); },
+                 [&](const BeginLameDuck&) {
+                   sessions_.begin_lame_duck();
+                   end_readiness();
+                 },
                  [&](const BeginDrain& how) { begin_drain(how); },
+                 [&](const MarkProgress&) { sessions_.mark_progress(); },
+                 [&](const CutStuck&) { cut_stuck(); },
                  [&](const CutConnections&) { cut(); },
                  [&](const UseOwnStderr&) {
                    if (own_stderr_) ::dup2(own_stderr_.get(), STDERR_FILENO);
@@ -157,7 +161,22 @@ void Server::Impl::perform(const WorkerAction& action) {
              action);
 }
 
+void Server::Impl::accept() {
+  acceptors_.start();
+  ready_ = !service_ends_;
+  say(Accepting{});
+  if (accepting_hook_) std::exchange(accepting_hook_, nullptr)();
+}
+
+// The service as a whole is about to end; at a reload it goes on, whoever serves it.
+void Server::Impl::end_readiness() {
+  ready_ = false;
+  if (std::exchange(service_ends_, true)) return;
+  if (lame_duck_hook_) std::exchange(lame_duck_hook_, nullptr)();
+}
+
 void Server::Impl::begin_drain(const BeginDrain& how) {
+  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) end_readiness();
   say(Draining{how.reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {
@@ -168,12 +187,12 @@ void Server::Impl::begin_drain(const BeginDrain& how) {
   const bool handoff = how.idle == IdlePolicy::Handoff && giving_.possible();
   taking_.begin_drain();
   if (!handoff) giving_.recall();
-  sessions_.begin_drain(
-      {.new_grace = options_.new_grace,
-       .idle_grace =
-           stop ? std::min(options_.idle_grace, options_.stop_idle_grace) : options_.idle_grace,
-       .idle_spread = stop ? Millis{0} : options_.idle_spread,
-       .handoff = handoff});
+  sessions_.begin_drain({.new_grace = options_.new_grace,
+                         .idle_grace = stop
+                                           ? std::min(options_.idle_grace, options_.stop_idle_grace)
+                                           : options_.idle_grace,
+                         .idle_spread = stop ? Millis{0} : options_.idle_spread,
+                         .handoff = handoff});
 }
 
 void Server::Impl::stop_listening(const StopListening& how) {
@@ -188,14 +207,24 @@ void Server::Impl::stop_listening(const StopListening& how) {
 }
 
 void Server::Impl::cut() {
-  kill_began_ = clock_.now();
-  result_.killed = true;
-  result_.killed_connections = sessions_.connections();
-  bump("kill");
-  bump("kill.conn.count", static_cast<double>(sessions_.connections()));
+  count_cut(sessions_.connections());
   taking_.end();
   giving_.recall();
   sessions_.cut_all();
+}
+
+void Server::Impl::cut_stuck() {
+  if (const std::size_t stuck = sessions_.cut_stuck(); stuck != 0) count_cut(stuck);
+}
+
+void Server::Impl::count_cut(std::size_t connections) {
+  if (!kill_began_) {
+    kill_began_ = clock_.now();
+    bump("kill");
+  }
+  result_.killed = true;
+  result_.killed_connections += connections;
+  bump("kill.conn.count", static_cast<double>(connections));
 }
 
 void Server::Impl::finish() {
@@ -212,7 +241,7 @@ void Server::Impl::finish() {
     result_.served = drained.served;
     result_.closed_idle = drained.closed_idle;
     result_.cut = drained.cut;
-    result_.handlers_left = sessions_.size() - sessions_.connections();
+    result_.handlers_left = sessions_.orphaned_handlers();
     result_.log_lines_lost = lost;
     bump_times();
     io_.stop();
@@ -235,6 +264,7 @@ void Server::default_header(std::string name, std::string value) {
   impl_->default_header(std::move(name), std::move(value));
 }
 void Server::on_accepting(std::function<void()> hook) { impl_->on_accepting(std::move(hook)); }
+void Server::on_lame_duck(std::function<void()> hook) { impl_->on_lame_duck(std::move(hook)); }
 void Server::on_connection_state(ConnectionHook hook) {
   impl_->on_connection_state(std::move(hook));
 }
@@ -249,6 +279,7 @@ std::optional<Failure> Server::wait() { return impl_->wait(); }
 StopResult Server::stop() { return impl_->stop(); }
 void Server::request_stop() { impl_->request_stop(); }
 std::optional<Failure> Server::reopen_log() { return impl_->reopen_log(); }
+bool Server::ready() const { return impl_->ready(); }
 std::uint64_t Server::generation() const { return impl_->identity().generation; }
 std::uint64_t Server::worker() const { return impl_->identity().worker; }
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }

@@ -40,6 +40,7 @@ class Server::Impl {
   void select(Selector selector) { selector_ = std::move(selector); }
   void handle(Handler handler);
   void on_accepting(std::function<void()> hook) { accepting_hook_ = std::move(hook); }
+  void on_lame_duck(std::function<void()> hook) { lame_duck_hook_ = std::move(hook); }
   void on_connection_state(ConnectionHook hook) { sessions_.on_state = std::move(hook); }
   void default_header(std::string name, std::string value) {
     sessions_.set_default_header(std::move(name), std::move(value));
@@ -54,14 +55,19 @@ class Server::Impl {
   std::optional<Failure> reopen_log();
 
   boost::asio::io_context& io() { return io_; }
+  bool ready() const { return ready_; }
   Identity identity() const { return sessions_.identity(); }
   const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
   void feed(const WorkerEvent& event);
   void perform(const WorkerAction& action);
+  void accept();
+  void end_readiness();
   void finish();
   void cut();
+  void cut_stuck();
+  void count_cut(std::size_t connections);
   void stop_listening(const StopListening& how);
   void arm_timer();
   void begin_drain(const BeginDrain& how);
@@ -97,6 +103,7 @@ class Server::Impl {
   Handler handler_;
   Selector selector_;
   std::function<void()> accepting_hook_;
+  std::function<void()> lame_duck_hook_;
   AccessLog log_;
   std::optional<TlsContext> tls_;
   Sessions sessions_;
@@ -110,6 +117,8 @@ class Server::Impl {
   LoopTimer average_timer_;  // what Options::stats is told
   Lifecycle lifecycle_;
   std::vector<std::string> addresses_;
+  std::atomic<bool> ready_{false};  // any thread reads it
+  bool service_ends_ = false;       // and ready_ stays false
   UniqueFd own_stderr_;
   int exit_code_ = 0;
   StopResult result_;

@@ -88,6 +88,38 @@ void Sessions::shorten_grace(Connection& connection) {
   deadlines_.schedule(connection, std::min(connection.deadline(), now() + next_grace(state)));
 }
 
+// Counted where the client has it, not where the kernel took it: a send buffer of megabytes makes a
+// slow client look stuck, or a dead one alive.
+bool Sessions::moves(Connection& connection) {
+  const ConnState state = connection.machine.state;
+  // Answered and on its way out, or on its way to another worker.
+  if (state == ConnState::Lingering || state == ConnState::Offered) return true;
+  Exchange* exchange = connection.exchange;
+  if (exchange == nullptr) return connection.machine.moving;
+  const bool hijacked = state == ConnState::Hijacked;
+  const std::uint64_t moved = (hijacked ? exchange->bytes_received : exchange->request_size) +
+                              exchange->bytes_sent - untaken_bytes(connection);
+  return std::exchange(exchange->moved, moved) != moved;
+}
+
+void Sessions::mark_progress() {
+  for (Connection* each = first_; each != nullptr; each = each->next) moves(*each);
+}
+
+// A callback of a handler's may close other connections: those stay linked until collect().
+std::size_t Sessions::cut_stuck() {
+  overtime_ = true;
+  std::size_t stuck = 0;
+  for (Connection* each = first_; each != nullptr; each = each->next) {
+    if (!each->fd || moves(*each)) continue;
+    ++stuck;
+    cut(*each, Completion::Cut);
+  }
+  collect();
+  announce_if_gone();
+  return stuck;
+}
+
 void Sessions::cut_all() {
   while (first_ != nullptr) cut(*first_, Completion::Cut);
   collect();

@@ -114,6 +114,7 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   const TimePoint at = now();
   connection->opened = at - carried.age;
   connection->origin = std::make_unique<ConnectionOrigin>(ConnectionOrigin{carried.id, generation});
+  connection->extra.reset();  // what its listener demands before the first request was had there
   if (carried.client) {
     connection->extra = std::make_unique<ConnectionExtra>();
     connection->extra->client = address(*carried.client);

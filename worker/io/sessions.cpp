@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "worker/core/ascii.hpp"
-#include "worker/io/handoff_giving.hpp"
 #include "worker/core/keep_alive_hint.hpp"
+#include "worker/io/handoff_giving.hpp"
 #include "worker/io/transport.hpp"
 
 namespace holdfast::worker {

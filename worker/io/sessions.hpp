@@ -70,10 +70,17 @@ class Sessions {
   // handed off say close. Later calls may shorten graces.
   void begin_drain(const DrainPlan& plan);
   bool draining() const { return draining_; }
+  // From now on every response says close, and nothing else changes.
+  void begin_lame_duck() { lame_duck_ = true; }
+  // stop_timeout struck: all but the transfers that moved bytes since the last call of either are
+  // ended, and nobody waits for handlers without a client any more. Returns how many were open.
+  void mark_progress();
+  std::size_t cut_stuck();
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
 
-  std::size_t size() const { return open_ + orphaned_handlers_; }  // what a drain waits for
+  std::size_t size() const { return open_ + (overtime_ ? 0 : orphaned_handlers_); }
+  std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
   Drained drained() const { return drained_; }
   std::size_t connections() const { return open_; }
@@ -165,6 +172,7 @@ class Sessions {
   void sweep();
   void shorten_grace(Connection& connection);
   void cut(Connection& connection, Completion why);
+  bool moves(Connection& connection);
 
   // session_handoff.cpp: connections between two owners
   static bool can_move(const Connection& connection);
@@ -265,6 +273,8 @@ class Sessions {
   std::size_t orphaned_handlers_ = 0;  // their clients left
 
   bool draining_ = false;
+  bool overtime_ = false;
+  bool lame_duck_ = false;
   bool moving_ = false;  // other workers take connections
   Millis new_grace_{0};
   Millis idle_grace_{0};

@@ -21,8 +21,9 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
                         [](const Accept&) -> Order { return AcceptTold{}; },
                         [](const Pause&) -> Order { return PauseTold{}; },
                         [](const Drain& m) -> Order {
-                          return DrainTold{m.reason, m.stop_timeout, m.idle};
+                          return DrainTold{m.reason, m.stop_timeout, m.idle, m.stop_timeout_max};
                         },
+                        [](const LameDuck&) -> Order { return LameDuckTold{}; },
                         [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
                         [](const auto&) -> Order { return std::nullopt; },
                     },

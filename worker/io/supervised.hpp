@@ -25,6 +25,9 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message);
 template <typename Settings>
 void follow(const WorkerOptions& given, Settings& settings) {
   settings.stop_timeout = given.stop_timeout.value_or(settings.stop_timeout);
+  // The supervisor kills by its own deadlines: one that was compiled in would be of no use.
+  if constexpr (requires { settings.stop_timeout_max; })
+    settings.stop_timeout_max = given.stop_timeout_max.value_or(Millis{0});
   settings.kill_timeout = given.kill_timeout.value_or(settings.kill_timeout);
   settings.new_grace = given.new_grace.value_or(settings.new_grace);
   settings.idle_grace = given.idle_grace.value_or(settings.idle_grace);

@@ -1,6 +1,8 @@
 #include "worker/io/transport.hpp"
 
 #include <cerrno>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -56,6 +58,12 @@ bool bytes_waiting(const Connection& connection) {
 bool held_bytes(const Connection& connection) {
   const TlsStream* tls = tls_of(connection);
   return tls != nullptr && tls->holds_bytes();
+}
+
+std::uint64_t untaken_bytes(const Connection& connection) {
+  int untaken = 0;
+  if (::ioctl(connection.fd.get(), SIOCOUTQ, &untaken) != 0) return 0;
+  return static_cast<std::uint64_t>(untaken);
 }
 
 void end_output(Connection& connection) {

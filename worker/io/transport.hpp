@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <sys/types.h>
 
 namespace holdfast::worker {
@@ -25,6 +26,9 @@ bool can_transmit_files(const Connection& connection);
 bool bytes_waiting(const Connection& connection);
 // It has left the kernel, so that no poll sees it.
 bool held_bytes(const Connection& connection);
+
+// Of what was sent: how much the peer's kernel has not acknowledged, or the peer not read.
+std::uint64_t untaken_bytes(const Connection& connection);
 
 // The peer sees the end of what we send; what it still sends can be read.
 void end_output(Connection& connection);

@@ -21,6 +21,9 @@ void Worker::on_pause(std::function<void()> callback) { impl_->pause = std::move
 void Worker::on_close_listeners(std::function<void(bool)> callback) {
   impl_->close = std::move(callback);
 }
+void Worker::on_lame_duck(std::function<void()> callback) {
+  impl_->lame_duck = std::move(callback);
+}
 void Worker::on_drain(
     std::function<void(std::string_view, std::chrono::steady_clock::time_point)> callback) {
   impl_->drain = std::move(callback);

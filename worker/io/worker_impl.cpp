@@ -34,7 +34,7 @@ Worker::Impl::Impl(WorkerSettings settings)
     else
       link_.stats_changed();
   });
-  link_.start(std::move(channel), {settings_.stop_timeout, settings_.orphan_timeout});
+  link_.start(std::move(channel), policy());
   if (supervised) {
     // `pkill -USR1`, meant for the supervisor, must not kill its workers.
     signals_.ignore(SIGUSR1);
@@ -86,7 +86,14 @@ LifecyclePolicy Worker::Impl::on_welcome(const Welcome& welcome, std::vector<Uni
         {welcome.listeners[i].name, welcome.listeners[i].address, fds[i].release()});
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds));
-  return {settings_.stop_timeout, settings_.orphan_timeout};
+  return policy();
+}
+
+// Bytes go through the service's own server, so one deadline is for all.
+LifecyclePolicy Worker::Impl::policy() const {
+  return {.stop_timeout = settings_.stop_timeout,
+          .orphan_timeout = settings_.orphan_timeout,
+          .sees_progress = false};
 }
 
 void Worker::Impl::take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) {
@@ -105,6 +112,11 @@ void Worker::Impl::pause_accepting() {
 void Worker::Impl::close_listeners(bool accept_queued) {
   if (close) close(accept_queued);
   listeners_closed_ = true;
+}
+
+void Worker::Impl::begin_lame_duck() {
+  tracker_.begin_lame_duck();
+  if (lame_duck) lame_duck();
 }
 
 void Worker::Impl::begin_drain(DrainReason reason, TimePoint deadline) {

@@ -34,12 +34,14 @@ class Worker::Impl final : public LinkedService {
   std::function<void()> accept;
   std::function<void()> pause;
   std::function<void(bool)> close;
+  std::function<void()> lame_duck;
   std::function<void(std::string_view, TimePoint)> drain;
   std::function<void()> cut;
 
  private:
   void start_alone();
   void await_welcome();
+  LifecyclePolicy policy() const;
   void run();
 
   LifecyclePolicy on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) override;
@@ -47,6 +49,7 @@ class Worker::Impl final : public LinkedService {
   void start_accepting() override;
   void pause_accepting() override;
   void close_listeners(bool accept_queued) override;
+  void begin_lame_duck() override;
   void begin_drain(DrainReason reason, TimePoint deadline) override;
   void cut_connections() override;
   void use_own_stderr() override;

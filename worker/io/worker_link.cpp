@@ -129,11 +129,14 @@ void WorkerLink::perform(const WorkerAction& action) {
             // The queue may have been empty, and then nothing else tells that the worker is.
             if (how.drain_queue) post(ConnectionsGone{});
           },
+          [&](const BeginLameDuck&) { service_.begin_lame_duck(); },
           [&](const BeginDrain& how) {
             say(Draining{how.reason});
             say(service_.stats());  // what a deadline would cut
             service_.begin_drain(how.reason, lifecycle_.stop_at.value_or(Clock::now()));
           },
+          [](const MarkProgress&) {},  // never: nobody here sees progress
+          [](const CutStuck&) {},
           [&](const CutConnections&) { service_.cut_connections(); },
           [&](const UseOwnStderr&) { service_.use_own_stderr(); },
           [&](const FinishWorker&) {

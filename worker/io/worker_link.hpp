@@ -31,6 +31,7 @@ class LinkedService {
   virtual void start_accepting() = 0;
   virtual void pause_accepting() = 0;
   virtual void close_listeners(bool accept_queued) = 0;  // once
+  virtual void begin_lame_duck() = 0;
   virtual void begin_drain(DrainReason reason, TimePoint deadline) = 0;
   virtual void cut_connections() = 0;
   virtual void use_own_stderr() = 0;

@@ -39,6 +39,10 @@ TEST(CommandLineTest, EveryFlagReachesItsOption) {
                                      "2ms",
                                      "--stop-timeout",
                                      "3s",
+                                     "--lame-duck",
+                                     "10s",
+                                     "--stop-timeout-max",
+                                     "30s",
                                      "--kill-timeout",
                                      "4s",
                                      "--syn-wait",
@@ -63,7 +67,7 @@ TEST(CommandLineTest, EveryFlagReachesItsOption) {
                                      "/run/x.pid"});
   ASSERT_EQ(line.action, Action::Run) << line.text;
   const Options& options = line.options;
-  EXPECT_EQ(options.fleet, (FleetPolicy{3, 1s, 2ms, 3s, 4s, 5ms, 8, 9}));
+  EXPECT_EQ(options.fleet, (FleetPolicy{3, 1s, 2ms, 3s, 30s, 4s, 5ms, 10s, 8, 9}));
   EXPECT_EQ(options.name, "shop");
   ASSERT_EQ(options.listeners.size(), 2U);
   EXPECT_EQ(options.listeners[1].name, "admin");
@@ -114,6 +118,8 @@ INSTANTIATE_TEST_SUITE_P(CommandLine, UsageErrorTest,
                              {"run", "--listen", ":80", "--workers", "-1", "--", "service"},
                              {"run", "--listen", ":80", "--workers", "3x", "--", "service"},
                              {"run", "--listen", ":80", "--ready-timeout", "5", "--", "service"},
+                             {"run", "--listen", ":80", "--stop-timeout-max", "59s", "--",
+                              "service"},
                              {"run", "--listen", ":80", "--name", "../x", "--", "service"},
                              {"run", "--listen", ":80", "--name", "", "--", "service"},
                              {"run", "--listen", ":80", "--give-up", "0", "--", "service"}}));

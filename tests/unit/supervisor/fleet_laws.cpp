@@ -38,6 +38,10 @@ class Laws {
                    [&](const WelcomeWorker& a) { must_be_known(a.worker, "WelcomeWorker"); },
                    [&](const TellAccept& a) { must_be_known(a.worker, "TellAccept"); },
                    [&](const TellPause& a) { on_pause(a); },
+                   [&](const TellLameDuck& a) {
+                     must_be_known(a.worker, "TellLameDuck");
+                     if (before_.stop || !after_.stop) broken("a lame duck that begins no stop");
+                   },
                    [&](const ConnectPeers& a) { on_connect(a); },
                    [&](const TellDrain& a) { on_drain(a); },
                    [&](const TellCloseListeners& a) {
@@ -55,6 +59,8 @@ class Laws {
                    [&](const ReleaseWorker& a) { must_be_known(a.worker, "ReleaseWorker"); },
                    [&](const CloseTheDoor&) {
                      if (!after_.stop) broken("the door was closed without a stop");
+                     if (before_.stop && before_.stop->phase != StopPhase::LameDuck)
+                       broken("the door was closed twice");
                    },
                    [&](const ShutListeners&) {
                      if (!after_.stop) broken("the listeners were shut without a stop");

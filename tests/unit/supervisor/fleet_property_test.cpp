@@ -33,7 +33,9 @@ class RandomLife {
     policy.ready_timeout = Millis{1'000};
     policy.pause_timeout = Millis{200};
     policy.stop_timeout = Millis{2'000};
+    policy.stop_timeout_max = Millis{pick(2) * 6'000};
     policy.kill_timeout = Millis{500};
+    policy.lame_duck = Millis{pick(2) * 1'000};
     policy.give_up = static_cast<unsigned>(1 + pick(4));
     policy.max_old_generations = 1 + pick(3);
     policy.idle = pick(2) == 0 ? IdlePolicy::Close : IdlePolicy::Handoff;

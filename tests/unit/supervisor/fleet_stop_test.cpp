@@ -53,6 +53,94 @@ TEST_F(FleetStopTest, GoesDoorDrainQueueListenersShutExit) {
   EXPECT_EQ(world.number("stopped", "served"), 6U);
 }
 
+TEST_F(FleetStopTest, ALameDuckServesOnBeforeTheDoorIsClosed) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(StopRequested{});
+  EXPECT_EQ(told<TellLameDuck>(), 2U);
+  EXPECT_EQ(world.number("stopping", "lame_duck_ms"), 5'000U);
+  world.settle();
+  world.advance(Millis{4'999});
+  EXPECT_EQ(told<CloseTheDoor>() + told<TellDrain>(), 0U);
+  EXPECT_EQ(world.accepting(kFirst), 2U);
+  world.advance(Millis{1});
+  EXPECT_EQ(told<CloseTheDoor>(), 1U);
+  EXPECT_EQ(told<TellDrain>(), 2U);
+  world.settle();
+  EXPECT_EQ(exit().code, ExitCode::Ok);
+  EXPECT_EQ(world.number("stopped", "served"), 6U);
+}
+
+TEST_F(FleetStopTest, ASecondRequestEndsALameDuckAtOnce) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(StopRequested{});
+  world.feed(StopRequested{});
+  EXPECT_EQ(told<ShutListeners>(), 1U);
+  world.advance(kLastWordsWithin);
+  EXPECT_EQ(told<KillWorker>(), 2U);
+  for (const WorkerId id : world.of(kFirst)) world.die(id, {SIGKILL, 0});
+  EXPECT_TRUE(world.fleet.finished);
+}
+
+TEST_F(FleetStopTest, WhatACondemnedWorkerSaysDoesNotSaveIt) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(ReloadRequested{});
+  world.feed(world.answers.at(0));
+  world.answers.clear();
+  for (int i = 0; i < 2; ++i) {
+    for (const WorkerId id : world.of(kSecond)) world.work(id);
+  }
+  const WorkerId opening = world.of(kSecond)[0];
+  ASSERT_EQ(world.worker(opening).phase, WorkerPhase::Opening);
+  world.feed(StopRequested{});
+  world.feed(StopRequested{});
+  world.feed(WorkerAccepted{opening});
+  world.feed(WorkerBeganDrain{world.of(kFirst)[0], DrainReason::Operator});
+  world.advance(kLastWordsWithin);
+  EXPECT_EQ(told<KillWorker>(), 4U);
+}
+
+TEST_F(FleetStopTest, NothingIsStartedInALameDuckAndNobodyLeftEndsIt) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(StopRequested{});
+  const std::size_t started = told<StartWorker>();
+  world.feed(ReloadRequested{});
+  world.die(world.of(kFirst)[0]);
+  EXPECT_EQ(told<CloseTheDoor>(), 0U);
+  world.die(world.of(kFirst)[0]);
+  EXPECT_EQ(told<CloseTheDoor>(), 1U) << "the queue would wait for nobody";
+  EXPECT_TRUE(world.fleet.finished);
+  EXPECT_EQ(told<StartWorker>(), started);
+}
+
+TEST_F(FleetStopTest, InALameDuckEveryWorkerOfAReloadAccepts) {
+  world.fleet.policy.lame_duck = Millis{5'000};
+  world.feed(ReloadRequested{});
+  world.feed(world.answers.at(0));
+  world.answers.clear();
+  for (int i = 0; i < 3; ++i) {
+    for (const WorkerId id : world.of(kSecond)) world.work(id);
+  }
+  world.work(world.of(kFirst)[0]);
+  world.feed(StopRequested{});
+  EXPECT_EQ(told<TellLameDuck>(), 4U);
+  world.settle();
+  EXPECT_EQ(world.accepting(kFirst) + world.accepting(kSecond), 4U);
+  EXPECT_EQ(world.reports("reload_failed"), 1U);
+  world.advance(Millis{5'000});
+  world.settle();
+  EXPECT_EQ(exit().code, ExitCode::Ok);
+}
+
+TEST_F(FleetStopTest, AFleetThatNeverServedHasNoLameDuck) {
+  FleetPolicy policy;
+  policy.lame_duck = Millis{5'000};
+  world = FleetWorld(policy);
+  world.feed(Started{});
+  world.feed(StopRequested{});
+  EXPECT_EQ(told<CloseTheDoor>(), 1U);
+  EXPECT_EQ(world.number("stopping", "lame_duck_ms"), 0U);
+}
+
 TEST_F(FleetStopTest, ListenersStayOpenWhileClientsWaitInTheQueue) {
   world.feed(StopRequested{});
   answer_queues(5, 0);
@@ -122,6 +210,17 @@ TEST_F(FleetStopTest, ADrainThatTakesTooLongIsKilledWithItsCounts) {
   EXPECT_EQ(world.number("stopped", "cut"), 3U);
   EXPECT_EQ(world.number("stopped", "killed"), 2U);
   EXPECT_EQ(exit().code, ExitCode::Ok);
+}
+
+TEST_F(FleetStopTest, AWorkerMayDrainUntilStopTimeoutMaxBeforeItIsKilled) {
+  world.fleet.policy.stop_timeout_max = world.fleet.policy.stop_timeout + Millis{30'000};
+  world.feed(StopRequested{});
+  EXPECT_EQ(world.all<TellDrain>().back().stop_timeout_max, world.fleet.policy.stop_timeout_max);
+  answer_queues(0, 0);
+  world.advance(world.fleet.policy.stop_timeout_max + world.fleet.policy.kill_timeout - Millis{1});
+  EXPECT_EQ(told<KillWorker>(), 0U);
+  world.advance(Millis{1});
+  EXPECT_EQ(told<KillWorker>(), 2U);
 }
 
 TEST_F(FleetStopTest, ASecondRequestAsksWhatItCutsAndKills) {

@@ -149,6 +149,29 @@ const std::map<std::string, Recipe>& states() {
          answer(w);
          w.feed(ReloadRequested{});
        }},
+      {"lame duck",
+       [](FleetWorld& w) {
+         w.start();
+         w.fleet.policy.lame_duck = Millis{5'000};
+         w.feed(StopRequested{});
+       }},
+      {"lame duck in a reload",
+       [](FleetWorld& w) {
+         reload(w);
+         answer(w);
+         newest_work(w, 3);
+         w.work(WorkerId{1});
+         w.fleet.policy.lame_duck = Millis{5'000};
+         w.feed(StopRequested{});
+       }},
+      {"lame duck over",
+       [](FleetWorld& w) {
+         w.start();
+         w.fleet.policy.lame_duck = Millis{5'000};
+         w.feed(StopRequested{});
+         w.now += Millis{5'000};
+         w.fire();
+       }},
       {"stopping, queues",
        [](FleetWorld& w) {
          w.start();
@@ -284,6 +307,9 @@ TEST(FleetTable, TheRecipesLeadWhereTheySay) {
   EXPECT_EQ(reached("half paused").workers[0].phase, WorkerPhase::Paused);
   EXPECT_TRUE(reached("rolling back").rolling_back);
   EXPECT_EQ(reached("draining").retired.size(), 1U);
+  EXPECT_EQ(reached("lame duck").stop->phase, StopPhase::LameDuck);
+  EXPECT_EQ(reached("lame duck in a reload").stop->phase, StopPhase::LameDuck);
+  EXPECT_EQ(reached("lame duck over").stop->phase, StopPhase::EmptyingQueues);
   EXPECT_EQ(reached("stopping, queues").stop->phase, StopPhase::EmptyingQueues);
   EXPECT_EQ(reached("stopping, listeners").stop->phase, StopPhase::ClosingListeners);
   EXPECT_EQ(reached("stopping, leaving").stop->phase, StopPhase::Leaving);

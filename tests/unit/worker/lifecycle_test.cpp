@@ -108,6 +108,62 @@ TEST(LifecycleTest, DeadlineCutsAndLeaves) {
   EXPECT_TRUE(has<FinishWorker>(cut));
 }
 
+TEST(LifecycleTest, WhatMovesBytesGoesOnFromStopTimeoutToItsMaximum) {
+  const DrainTold told{DrainReason::Reload, 10s, IdlePolicy::Close, 60s};
+  const WorkerStep draining = at(in(Phase::Accepting), told, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s - kProgressWindow);
+  const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow + 10s - kProgressWindow);
+  EXPECT_TRUE(has<MarkProgress>(marked));
+  EXPECT_EQ(wake_at(marked.next), kNow + 10s);
+  WorkerStep looked = marked;
+  for (TimePoint now = kNow + 10s; now < kNow + 60s; now += kProgressWindow) {
+    looked = at(looked.next, WorkerTimerFired{}, 3, now);
+    ASSERT_TRUE(has<CutStuck>(looked));
+    ASSERT_FALSE(has<FinishWorker>(looked));
+    ASSERT_EQ(wake_at(looked.next), now + kProgressWindow);
+  }
+  EXPECT_TRUE(has<FinishWorker>(at(looked.next, ConnectionsGone{}, 0, kNow + 56s)));
+  const WorkerStep cut = at(looked.next, WorkerTimerFired{}, 3, kNow + 60s);
+  EXPECT_TRUE(has<CutConnections>(cut));
+  EXPECT_TRUE(has<FinishWorker>(cut));
+}
+
+TEST(LifecycleTest, AStopTimeoutShorterThanTheWindowLooksBackToTheDrainsBegin) {
+  const WorkerStep draining =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 300ms, IdlePolicy::Close, 60s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow);
+  const WorkerStep marked = at(draining.next, WorkerTimerFired{}, 3, kNow);
+  EXPECT_TRUE(has<MarkProgress>(marked));
+  EXPECT_TRUE(has<CutStuck>(at(marked.next, WorkerTimerFired{}, 3, kNow + 300ms)));
+}
+
+TEST(LifecycleTest, WithoutSightOfProgressStopTimeoutCutsAll) {
+  Lifecycle state = in(Phase::Accepting);
+  state.policy.sees_progress = false;
+  const WorkerStep draining =
+      at(state, DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 60s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s);
+  EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
+}
+
+TEST(LifecycleTest, AMaximumBelowStopTimeoutIsStopTimeout) {
+  const WorkerStep draining =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 2s}, 3);
+  EXPECT_EQ(wake_at(draining.next), kNow + 10s);
+  EXPECT_TRUE(has<CutConnections>(at(draining.next, WorkerTimerFired{}, 3, kNow + 10s)));
+}
+
+TEST(LifecycleTest, TheEarlierMaximumWinsToo) {
+  const WorkerStep first =
+      at(in(Phase::Accepting), DrainTold{DrainReason::Reload, 10s, IdlePolicy::Close, 60s}, 3);
+  const WorkerStep later =
+      at(first.next, DrainTold{DrainReason::Shutdown, 3s, IdlePolicy::Close, 20s}, 3, kNow + 1s);
+  EXPECT_EQ(later.next.stop_at, kNow + 4s);
+  EXPECT_EQ(later.next.end_at, kNow + 21s);
+  const WorkerStep strict = at(first.next, DrainTold{DrainReason::Shutdown, 3s}, 3, kNow + 1s);
+  EXPECT_TRUE(has<CutConnections>(at(strict.next, WorkerTimerFired{}, 3, kNow + 4s)));
+}
+
 TEST(LifecycleTest, LostSupervisorLeavesAServingWorkerServing) {
   const WorkerStep lost = at(in(Phase::Accepting), SupervisorLost{}, 3);
   EXPECT_EQ(lost.next.phase, Phase::Accepting);
@@ -146,9 +202,18 @@ TEST(LifecycleTest, AloneTheFirstTermDrainsAndTheSecondCuts) {
   EXPECT_TRUE(has<CutConnections>(at(first.next, TermReceived{}, 3)));
 }
 
+TEST(LifecycleTest, ALameDuckGoesOnAcceptingAndIsToldOnce) {
+  const WorkerStep got = at(in(Phase::Accepting), LameDuckTold{}, 3);
+  EXPECT_EQ(got.next.phase, Phase::Accepting);
+  EXPECT_TRUE(has<BeginLameDuck>(got));
+  EXPECT_TRUE(at(got.next, LameDuckTold{}, 3).actions.empty());
+  const WorkerStep draining = at(in(Phase::Accepting), DrainTold{DrainReason::Shutdown, 5s}, 3);
+  EXPECT_TRUE(at(draining.next, LameDuckTold{}, 3).actions.empty()) << "the drain says more";
+}
+
 WorkerEvent random_event(std::mt19937& random) {
   const auto pick = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
-  switch (pick(9)) {
+  switch (pick(10)) {
     case 0:
       return Prepared{};
     case 1:
@@ -156,7 +221,8 @@ WorkerEvent random_event(std::mt19937& random) {
     case 2:
       return PauseTold{};
     case 3:
-      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)}};
+      return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)}, IdlePolicy::Close,
+                       Millis{pick(30'000)}};
     case 4:
       return CloseListenersTold{};
     case 5:
@@ -165,6 +231,8 @@ WorkerEvent random_event(std::mt19937& random) {
       return TermReceived{};
     case 7:
       return ConnectionsGone{};
+    case 8:
+      return LameDuckTold{};
     default:
       return WorkerTimerFired{};
   }
@@ -178,6 +246,8 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
     TimePoint now = kNow;
     bool stopped_listening = false;
     bool finished = false;
+    bool overtime = false;
+    state.policy.sees_progress = life % 4 != 0;
     for (int i = 0; i < 15; ++i) {
       now += Millis{std::uniform_int_distribution<int>(0, 4'000)(random)};
       const auto connections = std::uniform_int_distribution<std::size_t>(0, 2)(random);
@@ -195,9 +265,17 @@ TEST(LifecycleTest, RandomLivesKeepTheLaws) {
           finished = true;
         }
         if (std::holds_alternative<AbandonStart>(action)) finished = true;
+        if (std::holds_alternative<MarkProgress>(action)) {
+          ASSERT_FALSE(overtime) << "the last look is what counts then";
+        }
+        if (std::holds_alternative<CutStuck>(action)) {
+          ASSERT_TRUE(state.policy.sees_progress);
+          overtime = true;
+        }
       }
       if (got.next.phase == Phase::Draining) {
-        ASSERT_TRUE(wake_at(got.next)) << "a drain without a deadline";
+        ASSERT_TRUE(got.next.end_at) << "a drain without a deadline";
+        ASSERT_LE(*wake_at(got.next), *got.next.end_at);
       }
       if (got.next.phase == Phase::Exited) {
         ASSERT_TRUE(finished);

@@ -134,6 +134,30 @@ class WorkerTest : public ::testing::Test {
   std::string did_;
 };
 
+TEST_F(WorkerTest, ALameDuckIsToldAndEveryResponseShouldSayCloseWhileItAccepts) {
+  Worker& worker = start();
+  worker.on_lame_duck([this] { did_ += "lame-duck "; });
+  worker.ready();
+  turn();
+  supervisor_->send(Accept{});
+  turn();
+  Worker::Connection connection = worker.connections().open();
+  EXPECT_FALSE(connection.should_close());
+  supervisor_->send(LameDuck{});
+  turn();
+  EXPECT_EQ(did(), "accept lame-duck ");
+  EXPECT_TRUE(connection.should_close());
+  EXPECT_FALSE(worker.connections().draining());
+}
+
+TEST_F(WorkerTest, StopTimeoutIsTheEndForAServerOfItsOwn) {
+  Worker& worker = serving();
+  const Worker::Connection connection = worker.connections().open();
+  supervisor_->send(Drain{DrainReason::Reload, Millis{50}, IdlePolicy::Close, Millis{600'000}});
+  end();
+  EXPECT_EQ(did(), "drain-reload close cut ");
+}
+
 TEST_F(WorkerTest, ItHasItsListenersFromTheSupervisorAndTheVariableIsGone) {
   const Worker& worker = start();
   ASSERT_EQ(worker.listeners().size(), 1u);

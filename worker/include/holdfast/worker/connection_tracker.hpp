@@ -89,6 +89,8 @@ class HOLDFAST_API ConnectionTracker {
   // next_check() may have come nearer, and once after each counts() when something has changed. It
   // must not call back into the tracker.
   void on_attention(std::function<void()> attention);
+  // From now on should_close() is true for all.
+  void begin_lame_duck();
   // A connection that has sent nothing is waited for `new_grace`, an idle one `idle_grace`, and up
   // to `idle_spread` longer, so that not all of them end in one instant. A second call only
   // shortens what is left.

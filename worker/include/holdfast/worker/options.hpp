@@ -1,6 +1,6 @@
-// Every knob of a worker, with its default and the reason for it. Under a supervisor, stop_timeout
-// and kill_timeout are the supervisor's, because it is the one that kills; of the others, those
-// that the operator gave to `holdfast run` beat these.
+// Every knob of a worker, with its default and the reason for it. Under a supervisor, stop_timeout,
+// stop_timeout_max and kill_timeout are the supervisor's, because it is the one that kills; of the
+// others, those that the operator gave to `holdfast run` beat these.
 #pragma once
 
 #include <chrono>
@@ -35,6 +35,10 @@ struct Options {
   // Requests in flight get this long, then they are cut: about what users of Go and Kubernetes
   // expect.
   Duration stop_timeout{60'000};
+  // A transfer that still moves bytes then may go on until this: large downloads should not lose to
+  // a deadline that is meant for what hangs. Less than stop_timeout is the same as stop_timeout,
+  // because an operator who plans a stop wants to know when it ends.
+  Duration stop_timeout_max{0};
   // How long after that a stalled log reader may hold up the exit (a quarter is kept for the
   // report), or stop() waits for a handler that blocks the server's thread.
   Duration kill_timeout{60'000};

@@ -75,6 +75,9 @@ class HOLDFAST_API Server {
   // Called once, when the server has begun to accept.
   void on_accepting(std::function<void()> hook);
 
+  // Called once, when ready() turns false: the time to take the service out of a registry.
+  void on_lame_duck(std::function<void()> hook);
+
   // Called at each change of a connection's state; first with New and New, last with Closed. While
   // it is half-closed and the server reads on for the client's sake, it is in its last state. What
   // the hook throws is dropped.
@@ -108,10 +111,11 @@ class HOLDFAST_API Server {
 
   // Stops gracefully: no listener any more; requests in flight get stop_timeout, connections that
   // have sent nothing new_grace, idle ones stop_idle_grace, hijacked streams are told and awaited.
-  // What is left then is cut. Returns when all is over, and the same to every caller; at the latest
-  // after stop_timeout and kill_timeout, with a failure (std::errc::timed_out) if a handler blocks
-  // the server's thread. On that thread it cannot wait: it does what request_stop() does and
-  // returns a failure (std::errc::resource_deadlock_would_occur).
+  // What is left then is cut, but for transfers that still move: those at stop_timeout_max. Returns
+  // when all is over, and the same to every caller; at the latest kill_timeout after that, with a
+  // failure (std::errc::timed_out) if a handler blocks the server's thread. On that thread it
+  // cannot wait: it does what request_stop() does and returns a failure
+  // (std::errc::resource_deadlock_would_occur).
   StopResult stop();
 
   // Begins to stop and returns at once. Works for run() too; under a supervisor as a TERM to this
@@ -121,6 +125,11 @@ class HOLDFAST_API Server {
   // Opens Options::access_log anew, after it was renamed. A failure keeps the old file. Not under a
   // supervisor, which opens logs for its workers.
   std::optional<Failure> reopen_log();
+
+  // What a readiness probe should be told: true while the service accepts and will go on. False
+  // from the lame duck on (`holdfast run --lame-duck`), or from the stop where there is none; a
+  // reload changes nothing, although this worker leaves. Any thread.
+  bool ready() const;
 
   std::uint64_t generation() const;  // 0 before run() and when alone
   std::uint64_t worker() const;

@@ -98,6 +98,10 @@ class HOLDFAST_API Worker {
   // waits in their queues (Worker::accept until it gives -1): nobody else will answer those
   // clients. When it returns the listeners are closed.
   void on_close_listeners(std::function<void(bool accept_queued)> callback);
+  // The service will stop soon (`holdfast run --lame-duck`): answer readiness probes with 503 and
+  // say "Connection: close" from now on, and serve and accept as before. A stop without a lame duck
+  // begins with on_drain.
+  void on_lame_duck(std::function<void()> callback);
   // The drain has begun. `reason` is reload, shutdown, scale, recycle, rollback, orphaned or
   // operator. From now on every response should say "Connection: close", and idle connections
   // should go (connections() sees to that). Requests in flight have until `deadline`. May come
