@@ -22,8 +22,8 @@ def add_arguments(parser):
 
 
 def sizes(text):
-    # A worker leaves an eighth of its descriptors to what the service opens itself.
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] * 7 // 8 - SPARE
+    # A worker leaves 128 descriptors to what the service opens itself.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 128 - SPARE
     return [most if size == "most" else int(size) for size in text.split(",") if size != "0"]
 
 

@@ -109,7 +109,7 @@ bool HandoffGiving::offer_now(Connection& connection) {
 // ----------------------------------------------------------------------------------------------
 
 bool HandoffGiving::offer(Peer& peer, std::size_t most, Connection* first) {
-  Offer message{peer.machine.batch + 1, sessions_.identity().generation, {}};
+  Offer message{peer.machine.batch + 1, sessions_.requests().identity().generation, {}};
   std::vector<int> fds;
   std::size_t size = 0;
   while (message.connections.size() < most && size < kMaxOfferBytes) {

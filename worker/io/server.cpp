@@ -62,7 +62,7 @@ int Server::Impl::run() {
 
 Result<void> Server::Impl::start() {
   HOLDFAST_ASSIGN(UniqueFd channel, take_channel());
-  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
+  HOLDFAST_TRY(sessions_.requests().trust(options_.trusted_proxies));
   HOLDFAST_TRY(load_tls());
   use_policy();
   sessions_.poller().start();

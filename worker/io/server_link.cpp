@@ -53,7 +53,7 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
 }
 
 void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
-  sessions_.set_identity({welcome.generation.value, welcome.worker.value});
+  sessions_.requests().set_identity({welcome.generation.value, welcome.worker.value});
   follow(welcome.options, options_);
   use_policy();
   if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);

@@ -71,7 +71,7 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   }
   const TimePoint at = now();
   CarriedConnection carried;
-  carried.id = name_of(connection);
+  carried.id = requests_.name_of(connection);
   carried.listener = connection.listener->name;
   carried.peer = endpoint(connection.peer);
   if (connection.extra && connection.extra->client)

@@ -16,7 +16,6 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
       clock_(clock),
       options_(options),
       selector_(selector),
-      log_(log),
       on_gone_(std::move(on_gone)),
       poller_(io, [this] { collect(); }),
       deadlines_(
@@ -26,8 +25,7 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
             on_timer(static_cast<Connection&>(timer));
           },
           [this] { collect(); }),
-      pid_(static_cast<std::uint64_t>(::getpid())),
-      usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")),
+      requests_(log, wall_, options),
       keep_alive_lines_(render_keep_alive(options.keep_alive_hint, options.keep_alive_timeout)),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;

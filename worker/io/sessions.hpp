@@ -18,16 +18,13 @@
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
 #include "worker/core/drain.hpp"
-#include "worker/core/forwarded.hpp"
 #include "worker/core/handoff_message.hpp"
-#include "worker/io/access_log.hpp"
 #include "worker/io/connection_list.hpp"
 #include "worker/io/deadlines.hpp"
 #include "worker/io/exchange_pool.hpp"
 #include "worker/io/poller.hpp"
-#include "worker/io/request_ids.hpp"
+#include "worker/io/request_log.hpp"
 #include "worker/io/tls_context.hpp"
-#include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
 
@@ -44,10 +41,7 @@ class Sessions {
   Sessions& operator=(const Sessions&) = delete;
 
   Poller& poller() { return poller_; }
-  // Whose X-Forwarded-For is believed (Options::trusted_proxies).
-  Result<void> trust(const std::vector<std::string>& networks);
-  void set_identity(Identity identity) { identity_ = identity; }
-  Identity identity() const { return identity_; }
+  RequestLog& requests() { return requests_; }
 
   void set_default_header(std::string name, std::string value);
   const DefaultHeaders& default_headers() const { return default_headers_; }
@@ -99,11 +93,6 @@ class Sessions {
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string_view keep_alive_lines() const { return keep_alive_lines_; }
-  std::string& request_id(Exchange& exchange);
-  // Where every response says it; nothing where none does.
-  std::string_view request_id_field() const;
-  std::string_view remote_address(Exchange& exchange);
-  std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For HandoffGiving and HandoffTaking
@@ -182,16 +171,15 @@ class Sessions {
   void refuse_unfinished_header(const Connection& connection, const char* why);
   void refuse_header(const Connection& connection, const char* why);
 
-  // session_state.cpp, client_address.cpp: what is told of them, and who they are
+  // session_state.cpp: what is told of them
   void tell_state(Connection& connection);
   ConnectionInfo info_of(const Connection& connection);
   void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
-  std::optional<PeerAddress> told_client(const Exchange& exchange,
-                                         const Connection& connection) const;
 
   // session_exchange.cpp: requests in flight
   Exchange& begin_exchange(Connection& connection);
   void detach_exchange(Connection& connection);
+  void log(Exchange& exchange, const Connection& connection, TimePoint at);
   void fail_callbacks(Exchange& exchange);
   void tell(const std::shared_ptr<Exchange::Notice>& notice);
   void drop_orphan(Exchange& exchange);
@@ -235,26 +223,17 @@ class Sessions {
   void watch_hijacked(Connection& connection);
   void release_hijacked(Connection& connection);
 
-  // request_log.cpp: what is counted and logged
-  void log(Exchange& exchange, const Connection& connection, TimePoint now);
-  ConnectionName name_of(const Connection& connection) const;
-  std::string_view given_request_id(const Exchange& exchange) const;
-
   boost::asio::io_context& io_;
   LoopClock& clock_;
   const Options& options_;
   const Selector& selector_;
-  AccessLog& log_;
   const TlsContext* tls_ = nullptr;
   HandoffGiving* giving_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   Deadlines deadlines_;
   HeadLimits head_limits_;
-  TrustedProxies trusted_;
   DefaultHeaders default_headers_;
-  Identity identity_;
-  std::uint64_t pid_;
 
   ConnectionList all_;
   std::uint64_t accepted_ = 0;
@@ -272,9 +251,8 @@ class Sessions {
   Drained drained_;
   std::uint64_t refused_before_ = 0;  // the drain
   WallClock wall_{clock_};
+  RequestLog requests_;
   TimePoint last_seen_{};  // what now() said last
-  RequestIds ids_;
-  bool usual_request_id_;  // X-Request-ID, which every head is read for anyway
   PeerAddress::Text address_text_{};
   std::string keep_alive_lines_;  // the same in every head
   std::vector<char> scratch_;
