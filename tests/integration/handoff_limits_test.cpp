@@ -21,8 +21,12 @@ class HandoffLimitsTest : public ::testing::Test {
   }
   SupervisorOptions limited(int descriptors, SupervisorOptions options = {}) {
     const std::string id = std::to_string(kNobody);
-    options.wrapper = {"setpriv",         "--reuid=" + id, "--regid=" + id, "--clear-groups",
-                       "--bounding-set=-all", "prlimit",
+    options.wrapper = {"setpriv",
+                       "--reuid=" + id,
+                       "--regid=" + id,
+                       "--clear-groups",
+                       "--bounding-set=-all",
+                       "prlimit",
                        "--nofile=" + std::to_string(descriptors)};
     options.access_log = files.file("access.log");
     options.environment.emplace("XDG_RUNTIME_DIR", files.path().string());
@@ -69,7 +73,8 @@ TEST_F(HandoffLimitsTest, AWorkerWithoutAFreeDescriptorDrainsAndIsNotKilled) {
   const auto full = [&] { return open_fds(old_pid).size() >= 64; };
   for (int i = 0; i < 80; ++i) clients.push_back(std::make_unique<RawClient>(address));
   ASSERT_TRUE(eventually(full)) << open_fds(old_pid).size();
-  for (int i = 0; i < 40; ++i) ASSERT_EQ(clients[static_cast<std::size_t>(i)]->get("/").generation(), 1);
+  for (int i = 0; i < 40; ++i)
+    ASSERT_EQ(clients[static_cast<std::size_t>(i)]->get("/").generation(), 1);
   ASSERT_TRUE(eventually(full)) << open_fds(old_pid).size();
   run.signal(SIGUSR1);  // brings descriptors too
   RawClient& slow = *clients[0];
@@ -90,7 +95,8 @@ TEST_F(HandoffLimitsTest, AWorkerWithoutAFreeDescriptorDrainsAndIsNotKilled) {
   }
   clients.clear();
   wait_all_moved(run);
-  for (const Event& e : run.all("worker_exited")) EXPECT_EQ(e.fields.value("exit_code", -1), 0) << e.fields;
+  for (const Event& e : run.all("worker_exited"))
+    EXPECT_EQ(e.fields.value("exit_code", -1), 0) << e.fields;
   expect_clean_stop(run);
   EXPECT_TRUE(run.log().bad().empty());
 }
