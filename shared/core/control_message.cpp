@@ -157,6 +157,11 @@ std::string encode(const ControlMessage& message) {
   return fields(message).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+bool may_be_missed(const ControlMessage& message) {
+  return std::holds_alternative<Peer>(message) || std::holds_alternative<ReopenLogs>(message) ||
+         std::holds_alternative<Unknown>(message);
+}
+
 std::size_t expected_fds(const ControlMessage& message) {
   if (const auto* welcome = std::get_if<Welcome>(&message))
     return welcome->listeners.size() + welcome->fds.size();

@@ -211,6 +211,9 @@ std::string encode(const ControlMessage& message);
 // known field, an unknown type that says "required":true.
 Result<ControlMessage> decode(std::string_view datagram);
 
+// A receiver without a free descriptor goes on as if it had not come.
+bool may_be_missed(const ControlMessage& message);
+
 // How many descriptors must come with this message.
 std::size_t expected_fds(const ControlMessage& message);
 

@@ -32,7 +32,8 @@ void Server::Impl::start_supervised(UniqueFd channel) {
                                   if (error) report(error->message);
                                   channel_.reset();
                                   feed(SupervisorLost{});
-                                }});
+                                },
+                                report_torn});
   say(our_hello(options_.handoff));
 }
 
