@@ -10,7 +10,6 @@ namespace holdfast::worker {
 namespace {
 
 constexpr std::size_t kMaxDatagram = 2 * kMaxOfferBytes;  // a lone connection may be over the limit
-constexpr int kMessagesATurn = 16;                        // so that no request waits for an offer
 
 }  // namespace
 
@@ -29,9 +28,9 @@ struct PeerLink::State : std::enable_shared_from_this<State> {
     watch.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](boost::system::error_code failed) {
                        if (failed || !self->open) return;
-                       for (int i = 0; i < kMessagesATurn; ++i) {
-                         if (!self->read()) break;
-                       }
+                       // One a turn: the peer answers at once, and requests must not wait until
+                       // all its connections are here.
+                       self->read();
                        if (self->open) self->wait();
                      });
   }
