@@ -12,6 +12,7 @@ from servers import Holdfast, Nginx
 POSTS = f"{load.THINK},post=100%,post_path=/echo,verify=none"
 BUSY = 4
 SPARE = 200  # descriptors of a process beside its connections
+AFTER = 0.2  # seconds after the handoff in which requests that it delayed have ended
 QUIET = 2    # seconds before the reload, to know what the machine does to a request by itself
 
 
@@ -46,6 +47,11 @@ class IdleCrowd:
     def __exit__(self, *_):
         self.hammer.__exit__()
 
+    def watch(self, seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.hammer.progress()
+
     def ask_all(self):
         """Each idle connection sends one request more; returns when all are idle again, or lost."""
         before = self.hammer.progress()["woken"]
@@ -66,15 +72,14 @@ def hand_off(context, connections):
         measure.wrk(server.url)  # lazily allocated things are no cost of a connection
         base = measure.memory(server.serving())
         with IdleCrowd(context, server, connections) as crowd:
-            quiet = time.monotonic() + QUIET
-            while time.monotonic() < quiet:
-                crowd.hammer.progress()
+            crowd.watch(QUIET)
             crowd.hammer.mark()
             marked = time.time()
             server.reload()
             committed, drained = server.wait_event("reload_done"), server.wait_event("drained")
             server.wait_event("worker_exited")
             held = measure.memory(server.serving())
+            crowd.watch(AFTER)  # the questions below are no part of what is measured
             crowd.ask_all()
             out = crowd.hammer.finish()
     idle, busy = out["groups"]["idle"], out["groups"]["busy"]
@@ -82,7 +87,7 @@ def hand_off(context, connections):
             "drained": {k: drained.get(k) for k in ("served", "handed_off", "closed_idle", "cut")},
             "still_open": idle["parked"], "closed": load.closed(idle) + load.closed(busy),
             "failed": out["failed_total"], "failures": out["failures"], "closes": out["closes"],
-            "busy_max_ms": longest_ms(out, 0, logged_at(drained) - marked + 0.1),
+            "busy_max_ms": longest_ms(out, 0, logged_at(drained) - marked + AFTER / 2),
             "quiet_max_ms": longest_ms(out, 0.5 - QUIET, 0), "busy_requests": busy["requests"],
             "answered_by_new": idle["generations"].get("2", 0),
             "pss_per_connection": (held["pss"] - base["pss"]) / connections}
