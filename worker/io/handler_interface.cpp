@@ -49,6 +49,9 @@ std::string_view Request::listener() const {
   return exchange_.connection != nullptr ? std::string_view(exchange_.connection->listener->name)
                                          : std::string_view{};
 }
+std::uint64_t Request::connection() const {
+  return exchange_.connection != nullptr ? exchange_.connection->number : 0;
+}
 std::uint64_t Request::generation() const {
   return exchange_.sessions().requests().identity().generation;
 }
