@@ -90,6 +90,7 @@ class HandoffRun : public ::testing::Test {
     expect_stories_hold(log);
     EXPECT_TRUE(log.duplicates().empty());
     EXPECT_EQ(log.count("completion", "ok"), log.size());
+    if (HasFailure()) ADD_FAILURE() << run.events().dump();
   }
 
   SupervisorOptions options;

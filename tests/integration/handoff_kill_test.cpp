@@ -252,6 +252,7 @@ TEST_F(HandoffPauseTest, WhatAStoppedWorkerDoesNotTakeComesBackAndIsServed) {
   const Event drained = run.wait("drained");
   EXPECT_EQ(drained.number("handed_off"), 0);
   EXPECT_EQ(drained.number("cut"), 0);
+  ASSERT_TRUE(is_alive(new_pid)) << run.events().dump();
   EXPECT_TRUE(eventually([&] { return sockets_of(new_pid) <= 2; }))
       << "it keeps what it was offered";
   EXPECT_EQ(RawClient(address).get("/").pid(), new_pid);

@@ -197,6 +197,31 @@ TEST_F(HandoffGiverTest, ATakerThatRefusesLeavesItsShareToTheOthers) {
   expect_leaves();
 }
 
+// Their next requests are here already, so that they are offered without waiting in the queue.
+TEST_F(HandoffGiverTest, ConnectionsThatNeverPauseAreSharedToo) {
+  RawClient first(address);
+  RawClient second(address);
+  first.send(get_request("/?duration=200ms") + get_request("/first"));
+  second.send(get_request("/?duration=800ms") + get_request("/second"));
+  idle_client();  // both are read
+  Link one = connect_taker(2);
+  Link other = connect_taker(3);
+  one.say(OpenPeer{10});
+  other.say(OpenPeer{10});
+  drain();
+  std::vector<UniqueFd> fds;
+  for (RawClient* client : {&first, &second}) {
+    EXPECT_EQ(client->read_response().body, "Hello, world!");
+    Link& taker = client == &first ? one : other;
+    const Offer offer = taker.hear_a<Offer>(&fds);
+    ASSERT_EQ(offer.connections.size(), 1U);
+    EXPECT_EQ(offer.connections[0].pending.substr(0, 6), client == &first ? "GET /f" : "GET /s");
+    taker.say(AnswerOffer{offer.batch, {0}, 9});
+    taker.hear_a<ReleaseOffer>();
+  }
+  expect_leaves();
+}
+
 TEST_F(HandoffGiverTest, AConnectionThatIsRefusedAgainAndAgainIsClosedInOrder) {
   const auto client = idle_client();
   Link taker = connect_taker();

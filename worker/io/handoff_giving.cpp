@@ -96,11 +96,14 @@ void HandoffGiving::pump() {
 }
 
 bool HandoffGiving::offer_now(Connection& connection) {
-  const auto ready = std::ranges::find_if(
-      peers_, [](const auto& peer) { return peer->machine.state == HandoffGiver::State::Ready; });
-  if (ready == peers_.end()) return false;
+  Peer* least = nullptr;
+  for (const auto& peer : peers_) {
+    if (peer->machine.state != HandoffGiver::State::Ready) continue;
+    if (least == nullptr || peer->given < least->given) least = peer.get();
+  }
+  if (least == nullptr) return false;
   forget(connection);
-  if (!offer(**ready, 1, &connection)) return false;
+  if (!offer(*least, 1, &connection)) return false;
   pump_soon();  // where the kernel refused it, somebody else may take it
   return true;
 }
