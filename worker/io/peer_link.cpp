@@ -2,8 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
-
 #include "shared/io/fd_passing.hpp"
 
 namespace holdfast::worker {
@@ -15,25 +13,22 @@ constexpr int kMessagesATurn = 16;                        // so that no request 
 }  // namespace
 
 struct PeerLink::State : std::enable_shared_from_this<State> {
-  State(boost::asio::io_context& io, UniqueFd own, Callbacks calls)
-      : fd(std::move(own)), watch(io, fd.get()), callbacks(std::move(calls)) {}
+  State(UniqueFd own, Callbacks calls) : fd(std::move(own)), callbacks(std::move(calls)) {}
   ~State() { stop(); }
+
+  void start(HandoffLoop& loop) {
+    watch = loop.watch(fd.get(), [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      for (int i = 0; self && i < kMessagesATurn; ++i) {
+        if (!self->read()) break;
+      }
+    });
+  }
 
   void stop() {
     if (!std::exchange(open, false)) return;
-    watch.release();  // out of the reactor's epoll set; the descriptor is ours
+    watch.reset();
     fd.reset();
-  }
-
-  void wait() {
-    watch.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](boost::system::error_code failed) {
-                       if (failed || !self->open) return;
-                       for (int i = 0; i < kMessagesATurn; ++i) {
-                         if (!self->read()) break;
-                       }
-                       if (self->open) self->wait();
-                     });
   }
 
   // False: there is no more for now, or ever.
@@ -58,14 +53,14 @@ struct PeerLink::State : std::enable_shared_from_this<State> {
   }
 
   UniqueFd fd;
-  boost::asio::posix::stream_descriptor watch;
+  std::unique_ptr<HandoffLoop::Watch> watch;
   Callbacks callbacks;
   bool open = true;
 };
 
-PeerLink::PeerLink(boost::asio::io_context& io, UniqueFd fd, Callbacks callbacks)
-    : state_(std::make_shared<State>(io, std::move(fd), std::move(callbacks))) {
-  state_->wait();
+PeerLink::PeerLink(HandoffLoop& loop, UniqueFd fd, Callbacks callbacks)
+    : state_(std::make_shared<State>(std::move(fd), std::move(callbacks))) {
+  state_->start(loop);
 }
 
 PeerLink::~PeerLink() {

@@ -46,7 +46,8 @@ void Sessions::begin_leaving(Connection& connection) {
   feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
 }
 
-std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
+std::optional<HandoffSource::Offering> Sessions::begin_offer(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   Exchange* exchange = connection.exchange;
   const ConnState state = connection.machine.state;
   if (!connection.machine.moving) return std::nullopt;
@@ -56,7 +57,8 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
     return std::nullopt;
   }
   const TimePoint at = now();
-  CarriedConnection carried;
+  Offering offering{connection.fd.get(), {}, std::nullopt};
+  CarriedConnection& carried = offering.carried;
   carried.id = name_of(connection);
   carried.listener = connection.listener->name;
   carried.peer = endpoint(connection.peer);
@@ -65,7 +67,10 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   carried.fresh = state == ConnState::New;
   carried.requests = connection.machine.requests;
   carried.age = micros(at - connection.opened);
-  if (connection.scheduled()) carried.left = micros(connection.deadline() - at);
+  if (connection.scheduled()) {
+    offering.deadline = connection.deadline();
+    carried.left = micros(connection.deadline() - at);
+  }
   if (state == ConnState::Active) {
     --carried.requests;
     carried.pending = exchange->in;
@@ -74,11 +79,11 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   feed(connection, ConnEvent::OfferMade);
   deadlines_.cancel(connection);
   poller_.remove(connection.fd.get());
-  return carried;
+  return offering;
 }
 
-// `again`: it may be offered to somebody else.
-void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadline, bool again) {
+void Sessions::take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) {
+  auto& connection = static_cast<Connection&>(item);
   if (!again) feed(connection, ConnEvent::HandoffEnded);
   connection.interest = kReading;
   if (!poller_.add(connection.fd.get(), kReading, connection)) return close(connection);
@@ -87,7 +92,8 @@ void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadli
   if (connection.fd && connection.exchange != nullptr) on_bytes(connection, {});
 }
 
-void Sessions::let_go(Connection& connection) {
+void Sessions::let_go(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   ++drained_.handed_off;
   feed(connection, ConnEvent::OfferReleased);
 }

@@ -24,6 +24,7 @@
 #include "worker/io/connection.hpp"
 #include "worker/io/deadlines.hpp"
 #include "worker/io/exchange_pool.hpp"
+#include "worker/io/handoff_ends.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/request_ids.hpp"
 #include "worker/io/tls_context.hpp"
@@ -31,15 +32,13 @@
 
 namespace holdfast::worker {
 
-class HandoffGiving;
-
-class Sessions {
+class Sessions : public HandoffSource {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
   Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
            const Selector& selector, AccessLog& log, std::function<void()> on_gone);
-  ~Sessions();
+  ~Sessions() override;
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -53,7 +52,7 @@ class Sessions {
   const DefaultHeaders& default_headers() const { return default_headers_; }
 
   // Who gives connections away in a drain; null: nobody.
-  void hand_off_by(HandoffGiving* giving) { giving_ = giving; }
+  void hand_off_by(HandoffGiving* giving) override { giving_ = giving; }
 
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
@@ -115,10 +114,11 @@ class Sessions {
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For HandoffGiving and HandoffTaking
-  std::optional<CarriedConnection> begin_offer(Connection& connection);
-  void take_back(Connection& connection, std::optional<TimePoint> deadline, bool again);
-  void let_go(Connection& connection);
-  void stop_moving();
+  std::uint64_t generation() const override { return identity_.generation; }
+  std::optional<Offering> begin_offer(HandoffItem& item) override;
+  void take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) override;
+  void let_go(HandoffItem& item) override;
+  void stop_moving() override;
   void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
                  const ListenerProfile& listener);
 
