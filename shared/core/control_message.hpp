@@ -101,6 +101,8 @@ struct Drained {
   std::uint64_t closed_idle = 0;  // connections closed between requests, or before the first
   std::uint64_t cut = 0;          // connections ended by a deadline, with a request in flight
   std::uint64_t log_lines_lost = 0;
+  std::uint64_t cut_overtime = 0;  // of `cut`: at stop_timeout_max
+  std::uint64_t refused = 0;       // for a failed TLS handshake or PROXY header
   bool operator==(const Drained&) const = default;
 };
 
@@ -117,6 +119,8 @@ struct HandoffDone {           // before `drained`
 struct ListenerInfo {
   std::string name;
   std::string address;  // as ListenAddress prints, with the real port
+  // Somebody else owns it and will go on: a full stop leaves its queue to them.
+  bool kept = false;
   bool operator==(const ListenerInfo&) const = default;
 };
 
@@ -206,6 +210,9 @@ std::string encode(const ControlMessage& message);
 // Fails on: more than kMaxControlMessage, malformed JSON, no "type", a wrong type or range of a
 // known field, an unknown type that says "required":true.
 Result<ControlMessage> decode(std::string_view datagram);
+
+// A receiver without a free descriptor goes on as if it had not come.
+bool may_be_missed(const ControlMessage& message);
 
 // How many descriptors must come with this message.
 std::size_t expected_fds(const ControlMessage& message);

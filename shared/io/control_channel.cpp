@@ -45,6 +45,10 @@ struct ControlChannel::State : std::enable_shared_from_this<State> {
       if (!received) return finish(std::move(received).error());
       if (received->kind == Received::Kind::Eof) return finish(std::nullopt);
       if (received->kind == Received::Kind::WouldBlock) return wait_readable();
+      if (received->kind == Received::Kind::Torn) {
+        if (callbacks.on_torn) callbacks.on_torn(std::move(received->message));
+        continue;
+      }
       callbacks.on_message(std::move(received->message), std::move(received->fds));
     }
   }

@@ -20,6 +20,7 @@ class ControlChannel {
   struct Callbacks {
     std::function<void(ControlMessage, std::vector<UniqueFd>)> on_message;
     std::function<void(std::optional<Error>)> on_closed;  // nothing: the peer closed its end (EOF)
+    std::function<void(ControlMessage)> on_torn = {};     // Received::Kind::Torn; may be left out
   };
 
   // Takes a nonblocking SOCK_SEQPACKET socket. No callback runs before the io_context does.

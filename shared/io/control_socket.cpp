@@ -24,10 +24,17 @@ void ControlSocket::flush() {
 }
 
 Result<Received> ControlSocket::receive() {
-  HOLDFAST_ASSIGN(Datagram datagram, receive_datagram(fd_.get(), kMaxControlMessage + 1));
+  HOLDFAST_ASSIGN(Datagram datagram,
+                  receive_datagram(fd_.get(), kMaxControlMessage + 1, LostFds::Tell));
   if (datagram.kind == Datagram::Kind::WouldBlock) return Received{};
   if (datagram.kind == Datagram::Kind::Eof) return Received{Received::Kind::Eof, {}, {}};
   HOLDFAST_ASSIGN(ControlMessage message, decode(datagram.bytes));
+  if (datagram.fds_lost) {
+    // A worker whose clients have its last descriptor must not fail for what it can do without.
+    if (may_be_missed(message)) return Received{Received::Kind::Torn, std::move(message), {}};
+    return plain_error("receive a message",
+                       "descriptors were lost; the limit of open files is too low");
+  }
   // An unknown message may carry descriptors of its own; they are closed, not refused.
   if (std::holds_alternative<Unknown>(message)) datagram.fds.clear();
   if (datagram.fds.size() != expected_fds(message)) {

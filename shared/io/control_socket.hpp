@@ -14,10 +14,15 @@
 namespace holdfast {
 
 struct Received {
-  enum class Kind { Message, WouldBlock, Eof };
+  enum class Kind {
+    Message,
+    Torn,  // its descriptors did not all arrive, and it may be missed: we have too many open
+    WouldBlock,
+    Eof,
+  };
   Kind kind = Kind::WouldBlock;
-  ControlMessage message;     // when kind is Message
-  std::vector<UniqueFd> fds;  // exactly expected_fds(message)
+  ControlMessage message;     // when kind is Message or Torn
+  std::vector<UniqueFd> fds;  // exactly expected_fds(message); none when it is Torn
 };
 
 class ControlSocket {

@@ -1,6 +1,7 @@
 #include "tests/integration/streams_worker.hpp"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <unistd.h>
 
 int main() {
@@ -23,6 +24,16 @@ int main() {
         for (const auto& [name, count] : worker.counts)
           text += (text.empty() ? "{\"" : ",\"") + name + "\":" + std::to_string(count);
         response.write(text.empty() ? "{}" : text + "}");
+      });
+  // What was executed, for a test that kills whoever executes it.
+  int executions = -1;
+  if (const char* path = std::getenv("EXECUTIONS"))
+    executions = ::open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  worker.routes["/append"] = holdfast::worker::PlainHandler(
+      [executions](const Request& request, ResponseWriter& response) {
+        const std::string line = std::string(request.header("X-Request-ID")) + "\n";
+        if (::write(executions, line.data(), line.size()) < 0) response.status(500);
+        response.write(request.body());
       });
   worker.add_responses();
   worker.add_takeovers();

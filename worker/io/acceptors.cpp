@@ -88,6 +88,16 @@ Result<void> Acceptors::close(bool drain_queue) {
   return result;
 }
 
+void Acceptors::close_kept() {
+  for (auto& listener : listeners_) {
+    if (!listener->profile.kept) continue;
+    if (watching_) sessions_.poller().remove(listener->fd.get());
+    listener->fd.reset();
+    closed_.push_back(std::move(listener));
+  }
+  std::erase(listeners_, nullptr);
+}
+
 void Acceptors::watch() {
   watching_ = true;
   for (auto& listener : listeners_) {

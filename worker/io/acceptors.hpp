@@ -36,6 +36,9 @@ class Acceptors : public HandoffSink {
   // close(2).
   Result<void> close(bool drain_queue);
 
+  // Of a full stop: closes those whose queue belongs to whoever comes after us.
+  void close_kept();
+
   // For HandoffTaking: what older workers accepted from a listener of the same name.
   bool takes(const CarriedConnection& carried) const override;
   std::size_t connections() const override { return sessions_.connections(); }

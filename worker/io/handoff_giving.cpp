@@ -84,6 +84,7 @@ void HandoffGiving::pump_soon() {
 }
 
 void HandoffGiving::pump() {
+  retire_closed();  // shares are of those that are left
   std::size_t given = 0;
   for (const auto& peer : peers_) given += peer->given;
   for (const auto& peer : peers_) {
@@ -92,7 +93,6 @@ void HandoffGiving::pump() {
         next_offer(waiting_, peer->given, given, peers_.size(), peer->machine.credit);
     if (most != 0) offer(*peer, most);
   }
-  retire_closed();
 }
 
 bool HandoffGiving::offer_now(HandoffItem& item) {

@@ -9,8 +9,9 @@
 namespace holdfast::worker {
 namespace {
 
-// Of the limit of open files this part is left to what the service opens itself.
-constexpr std::size_t kReservedShare = 8;
+// Of the limit of open files so much is left to what the service opens itself, and where the limit
+// is small an eighth.
+constexpr std::size_t kReserved = 128;
 
 std::size_t count_descriptors() {
   std::error_code failed;
@@ -55,7 +56,8 @@ std::size_t HandoffTaking::room() const {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const std::size_t all = limit.rlim_cur;
-  const std::size_t used = own_descriptors_ + sink_.connections() + held() + all / kReservedShare;
+  const std::size_t used =
+      own_descriptors_ + sink_.connections() + held() + std::min(kReserved, all / 8);
   std::size_t room = all - std::min(all, used);
   if (max_connections_ != 0) {
     const std::size_t here = sink_.connections() + held();

@@ -8,7 +8,6 @@ namespace holdfast::worker {
 namespace {
 
 constexpr std::size_t kMaxDatagram = 2 * kMaxOfferBytes;  // a lone connection may be over the limit
-constexpr int kMessagesATurn = 16;                        // so that no request waits for an offer
 
 }  // namespace
 
@@ -18,10 +17,9 @@ struct PeerLink::State : std::enable_shared_from_this<State> {
 
   void start(HandoffLoop& loop) {
     watch = loop.watch(fd.get(), [weak = weak_from_this()] {
-      const auto self = weak.lock();
-      for (int i = 0; self && i < kMessagesATurn; ++i) {
-        if (!self->read()) break;
-      }
+      // One a turn: the peer answers at once, and requests must not wait until all its connections
+      // are here.
+      if (const auto self = weak.lock()) self->read();
     });
   }
 

@@ -30,6 +30,11 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
                     message);
 }
 
+void report_torn(const ControlMessage& message) {
+  report("cannot take the descriptors of the message \"" + std::string(type_name(message)) +
+         "\": the limit of open files is too low");
+}
+
 void report(std::string_view message) {
   write_fully(STDERR_FILENO, "holdfast: " + std::string(message) + "\n");
 }

@@ -45,6 +45,9 @@ void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds,
   }
 }
 
+// What came without its descriptors, because we have too many open.
+void report_torn(const ControlMessage& message);
+
 void report(std::string_view message);  // "holdfast: " and a line, on stderr
 
 }  // namespace holdfast::worker

@@ -83,6 +83,10 @@ void WorkerLink::hear() {
     if (!received) return lose(std::move(received).error());
     if (received->kind == Received::Kind::Eof) return lose(std::nullopt);
     if (received->kind == Received::Kind::WouldBlock) return;
+    if (received->kind == Received::Kind::Torn) {
+      report_torn(received->message);
+      continue;
+    }
     on_message(received->message, std::move(received->fds));
     // The service has its listeners now and sets its callbacks; what follows is for them.
     if (std::holds_alternative<Welcome>(received->message)) return;

@@ -53,6 +53,32 @@ TEST_F(ControlSocketTest, SentDescriptorsAreClosedHere) {
   EXPECT_EQ(open_fds(), before);
 }
 
+TEST_F(ControlSocketTest, AReceiverWithoutAFreeDescriptorMissesWhatMayBeMissedAndNothingElse) {
+  const std::size_t before = open_fds();
+  near_->send(ReopenLogs{{"access_log", "stderr"}}, null_fds(2));
+  near_->send(Peer{}, null_fds(1));
+  send_raw(R"({"type":"of a later version"})", null_fds(1));
+  near_->send(Ping{});
+  {
+    const FdLimit limit(0);
+    for (const std::string_view name : {"reopen_logs", "peer", "of a later version"}) {
+      const auto torn = far_->receive();
+      ASSERT_TRUE(torn) << torn.error().message;
+      EXPECT_EQ(torn->kind, Received::Kind::Torn);
+      EXPECT_EQ(type_name(torn->message), name);
+      EXPECT_TRUE(torn->fds.empty());
+    }
+    EXPECT_EQ(far_->receive()->message, ControlMessage(Ping{}));
+  }
+  EXPECT_EQ(open_fds(), before);
+  Welcome welcome;
+  welcome.fds = {"access_log"};
+  near_->send(welcome, null_fds(1));
+  const FdLimit limit(0);
+  EXPECT_EQ(far_->receive().error().message,
+            "cannot receive a message: descriptors were lost; the limit of open files is too low");
+}
+
 TEST_F(ControlSocketTest, ASlowPeerGetsEverythingOnceItReads) {
   constexpr std::uint64_t kMessages = 3000;
   for (std::uint64_t i = 0; i < kMessages; ++i) {
