@@ -95,9 +95,7 @@ class Sessions : public HandoffSource {
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For HandoffGiving and HandoffTaking
-  std::uint64_t generation() const override {
-    return requests_.identity().generation;
-  }
+  std::uint64_t generation() const override { return requests_.identity().generation; }
   std::optional<Offering> begin_offer(HandoffItem& item) override;
   void take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) override;
   void let_go(HandoffItem& item) override;
