@@ -22,6 +22,7 @@
 #include "worker/core/lifecycle.hpp"
 #include "worker/io/acceptors.hpp"
 #include "worker/io/access_log.hpp"
+#include "worker/io/asio_handoff_loop.hpp"
 #include "worker/io/handoff_giving.hpp"
 #include "worker/io/handoff_taking.hpp"
 #include "worker/io/loop_clock.hpp"
@@ -112,6 +113,7 @@ class Server::Impl {
   std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
+  AsioHandoffLoop handoff_loop_;
   HandoffGiving giving_;
   HandoffTaking taking_;
   std::optional<ControlChannel> channel_;

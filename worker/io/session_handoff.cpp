@@ -60,7 +60,8 @@ bool Sessions::carry_state(const Connection& connection, CarriedConnection& carr
   }
 }
 
-std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
+std::optional<HandoffSource::Offering> Sessions::begin_offer(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   Exchange* exchange = connection.exchange;
   const ConnState state = connection.machine.state;
   if (!connection.machine.moving) return std::nullopt;
@@ -70,7 +71,8 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
     return std::nullopt;
   }
   const TimePoint at = now();
-  CarriedConnection carried;
+  Offering offering{connection.fd.get(), {}, std::nullopt};
+  CarriedConnection& carried = offering.carried;
   carried.id = requests_.name_of(connection);
   carried.listener = connection.listener->name;
   carried.peer = endpoint(connection.peer);
@@ -79,7 +81,10 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   carried.fresh = state == ConnState::New;
   carried.requests = connection.machine.requests;
   carried.age = micros(at - connection.opened);
-  if (connection.scheduled()) carried.left = micros(connection.deadline() - at);
+  if (connection.scheduled()) {
+    offering.deadline = connection.deadline();
+    carried.left = micros(connection.deadline() - at);
+  }
   if (state == ConnState::Active) {
     --carried.requests;
     carried.pending = exchange->in;
@@ -92,11 +97,11 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   feed(connection, ConnEvent::OfferMade);
   deadlines_.cancel(connection);
   poller_.remove(connection.fd.get());
-  return carried;
+  return offering;
 }
 
-// `again`: it may be offered to somebody else.
-void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadline, bool again) {
+void Sessions::take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) {
+  auto& connection = static_cast<Connection&>(item);
   if (!again) feed(connection, ConnEvent::HandoffEnded);
   connection.interest = kReading;
   if (!poller_.add(connection.fd.get(), kReading, connection)) return close(connection);
@@ -105,7 +110,8 @@ void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadli
   if (connection.fd && connection.exchange != nullptr) on_bytes(connection, {});
 }
 
-void Sessions::let_go(Connection& connection) {
+void Sessions::let_go(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   ++drained_.handed_off;
   feed(connection, ConnEvent::OfferReleased);
 }

@@ -22,21 +22,20 @@
 #include "worker/io/connection_list.hpp"
 #include "worker/io/deadlines.hpp"
 #include "worker/io/exchange_pool.hpp"
+#include "worker/io/handoff_ends.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/request_log.hpp"
 #include "worker/io/tls_context.hpp"
 
 namespace holdfast::worker {
 
-class HandoffGiving;
-
-class Sessions {
+class Sessions : public HandoffSource {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
   Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
            const Selector& selector, AccessLog& log, std::function<void()> on_gone);
-  ~Sessions();
+  ~Sessions() override;
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -47,7 +46,7 @@ class Sessions {
   const DefaultHeaders& default_headers() const { return default_headers_; }
 
   // Who gives connections away in a drain; null: nobody.
-  void hand_off_by(HandoffGiving* giving) { giving_ = giving; }
+  void hand_off_by(HandoffGiving* giving) override { giving_ = giving; }
 
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
@@ -96,10 +95,11 @@ class Sessions {
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For HandoffGiving and HandoffTaking
-  std::optional<CarriedConnection> begin_offer(Connection& connection);
-  void take_back(Connection& connection, std::optional<TimePoint> deadline, bool again);
-  void let_go(Connection& connection);
-  void stop_moving();
+  std::uint64_t generation() const override { return requests_.identity().generation; }
+  std::optional<Offering> begin_offer(HandoffItem& item) override;
+  void take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) override;
+  void let_go(HandoffItem& item) override;
+  void stop_moving() override;
   void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
                  const ListenerProfile& listener);
 
