@@ -98,6 +98,7 @@ TEST_F(HandoffKillTest, AWorkerThatIsKilledInAHandoffTakesOnlyItsOwnConnectionsA
   for (Watched& each : watched) each.connect(address);
   const std::size_t supervisors = open_fds(run.pid()).size();
   std::size_t lost = 0;
+  std::set<pid_t> dead;  // of earlier kills: their numbers may be somebody else's by now
   for (int i = 0; i < kills; ++i) {
     const int old_generation = i + 1;
     const std::size_t from = run.mark();
@@ -113,7 +114,7 @@ TEST_F(HandoffKillTest, AWorkerThatIsKilledInAHandoffTakesOnlyItsOwnConnectionsA
     std::set<pid_t> killed;
     if (kill_old) {
       for (const WorkerInfo& old : olds) {
-        if (!is_alive(old.pid)) continue;
+        if (dead.contains(old.pid) || !is_alive(old.pid)) continue;
         killed.insert(old.pid);
         ::kill(old.pid, SIGKILL);
         break;
@@ -125,6 +126,7 @@ TEST_F(HandoffKillTest, AWorkerThatIsKilledInAHandoffTakesOnlyItsOwnConnectionsA
       ::kill(victim, SIGKILL);
     }
     for (const pid_t pid : killed) ASSERT_TRUE(wait_gone(pid));
+    dead.insert(killed.begin(), killed.end());
     std::size_t ended = 0;
     for (Watched& each : watched) {
       const pid_t before = each.owner;

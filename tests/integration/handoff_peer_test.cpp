@@ -197,6 +197,37 @@ TEST_F(HandoffGiverTest, ATakerThatRefusesLeavesItsShareToTheOthers) {
   expect_leaves();
 }
 
+TEST_F(HandoffGiverTest, ARequestThatCameWhileNobodyAnsweredIsServedBeforeTheNextOffer) {
+  const auto client = idle_client();
+  RawClient half(address);
+  half.send("GET / HT");
+  idle_client();
+  Link silent = connect_taker(2);
+  silent.say(OpenPeer{2});
+  drain();
+  ASSERT_EQ(silent.hear_a<Offer>().connections.size(), 2U);
+  Link other = connect_taker(3);
+  other.say(OpenPeer{2});
+  client->send(get_request("/"));
+  half.send("TP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(client->read_response().pid(), worker->pid());
+  EXPECT_EQ(half.read_response().pid(), worker->pid());
+  std::vector<UniqueFd> fds;
+  for (std::size_t moved = 0; moved < 2;) {
+    const Offer offer = other.hear_a<Offer>(&fds);
+    AnswerOffer answer{offer.batch, {}, 2};
+    for (const CarriedConnection& carried : offer.connections) {
+      EXPECT_EQ(carried.pending, "") << "it waited for another taker";
+      EXPECT_EQ(carried.requests, carried.id.number == 1 ? 2U : 1U);
+      answer.taken.push_back(static_cast<std::uint32_t>(answer.taken.size()));
+    }
+    moved += answer.taken.size();
+    other.say(answer);
+    other.hear_a<ReleaseOffer>();
+  }
+  expect_leaves();
+}
+
 // Their next requests are here already, so that they are offered without waiting in the queue.
 TEST_F(HandoffGiverTest, ConnectionsThatNeverPauseAreSharedToo) {
   RawClient first(address);

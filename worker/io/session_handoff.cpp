@@ -108,6 +108,10 @@ void Sessions::take_back(HandoffItem& item, std::optional<TimePoint> deadline, b
   if (deadline) deadlines_.schedule(connection, *deadline);
   feed(connection, ConnEvent::OfferReturned);
   if (connection.fd && connection.exchange != nullptr) on_bytes(connection, {});
+  // What came meanwhile has waited long enough: it is served before the next offer.
+  const ConnState state = connection.machine.state;
+  const bool in_head = state == ConnState::Active && connection.exchange->stage == Stage::Head;
+  if (state == ConnState::New || state == ConnState::Idle || in_head) read(connection);
 }
 
 void Sessions::let_go(HandoffItem& item) {
