@@ -7,8 +7,10 @@ target_sources(holdfast_worker PRIVATE
   io/dispatch_handoff_loop.cpp
   io/drain_signals.cpp
   io/shared_access_log.cpp
+  io/tracked_socket.cpp
   io/worker.cpp
   io/worker_c.cpp
+  io/worker_drain.cpp
   io/worker_handoff.cpp
   io/worker_impl.cpp
   io/worker_link.cpp)

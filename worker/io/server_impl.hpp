@@ -1,8 +1,9 @@
 // The shell around the worker's machine: signals, the control channel and the one timer feed it
 // events; its actions become calls on Acceptors, Sessions and the log. It decides nothing. One
 // thread, but for what server_threads.cpp does for others.
-//   server.cpp          run() and the machine       server_threads.cpp  serve(), stop() and the
-//   like server_link.cpp     the supervisor              server_stats.cpp    Options::stats
+//   server.cpp        run() and the machine    server_threads.cpp    serve(), stop() and the like
+//   server_drain.cpp  how it leaves            server_stats.cpp      Options::stats
+//   server_link.cpp   the supervisor           server_interface.cpp  the public face
 #pragma once
 
 #include <atomic>
