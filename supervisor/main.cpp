@@ -10,6 +10,7 @@
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/cli/command_line.hpp"
+#include "supervisor/io/inherited_listeners.hpp"
 #include "supervisor/io/instance_lock.hpp"
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
@@ -46,6 +47,10 @@ int run(Options options, Signals& signals) {
   if (auto plan = make_launch_plan(options.command, options.cwd); !plan) {
     return fail(ExitCode::BadConfiguration, plan.error().message);
   }
+  auto given = take_inherited_listeners();
+  if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
+  auto matched = match_listeners(options.listeners, std::move(*given));
+  if (!matched) return fail(ExitCode::BadConfiguration, matched.error().message);
   auto lock = lock_instance(options.name);
   if (!lock) return fail(ExitCode::Failure, lock.error().message);
   if (!lock->warning.empty()) {
@@ -53,7 +58,7 @@ int run(Options options, Signals& signals) {
   }
   auto access_log = open_log_target(options.access_log);
   if (!access_log) return fail(ExitCode::Failure, access_log.error().message);
-  auto listeners = ListenerSet::open(options.listeners);
+  auto listeners = ListenerSet::open(options.listeners, std::move(*matched));
   if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
 
   Supervisor supervisor(std::move(options), std::move(*listeners), std::move(*access_log), signals);

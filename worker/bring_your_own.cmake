@@ -4,9 +4,11 @@ target_sources(holdfast_worker PRIVATE
   io/channel_variable.cpp
   io/connection_tracker.cpp
   io/dispatch_fd.cpp
+  io/dispatch_handoff_loop.cpp
   io/drain_signals.cpp
   io/shared_access_log.cpp
   io/worker.cpp
   io/worker_c.cpp
+  io/worker_handoff.cpp
   io/worker_impl.cpp
   io/worker_link.cpp)

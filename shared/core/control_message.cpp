@@ -63,6 +63,8 @@ Json fields(const ControlMessage& message) {
                    object["closed_idle"] = m.closed_idle;
                    object["cut"] = m.cut;
                    object["log_lines_lost"] = m.log_lines_lost;
+                   if (m.cut_overtime != 0) object["cut_overtime"] = m.cut_overtime;
+                   if (m.refused != 0) object["refused"] = m.refused;
                  },
                  [&](const Welcome& m) {
                    object["protocol"] = m.protocol;
@@ -72,6 +74,7 @@ Json fields(const ControlMessage& message) {
                    for (const ListenerInfo& listener : m.listeners) {
                      object["listeners"].push_back(
                          {{"name", listener.name}, {"address", listener.address}});
+                     if (listener.kept) object["listeners"].back()["kept"] = true;
                    }
                    object["fds"] = m.fds;
                    object["options"] = options_json(m.options);

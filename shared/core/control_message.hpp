@@ -101,6 +101,8 @@ struct Drained {
   std::uint64_t closed_idle = 0;  // connections closed between requests, or before the first
   std::uint64_t cut = 0;          // connections ended by a deadline, with a request in flight
   std::uint64_t log_lines_lost = 0;
+  std::uint64_t cut_overtime = 0;  // of `cut`: at stop_timeout_max
+  std::uint64_t refused = 0;       // for a failed TLS handshake or PROXY header
   bool operator==(const Drained&) const = default;
 };
 
@@ -117,6 +119,8 @@ struct HandoffDone {           // before `drained`
 struct ListenerInfo {
   std::string name;
   std::string address;  // as ListenAddress prints, with the real port
+  // Somebody else owns it and will go on: a full stop leaves its queue to them.
+  bool kept = false;
   bool operator==(const ListenerInfo&) const = default;
 };
 

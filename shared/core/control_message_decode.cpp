@@ -36,6 +36,13 @@ std::string text(const Json& object, const char* key) {
   return found->get<std::string>();
 }
 
+bool flag(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return false;
+  if (!found->is_boolean()) throw BadField{std::string(key) + " must be true or false"};
+  return found->get<bool>();
+}
+
 std::vector<std::string> texts(const Json& object, const char* key) {
   std::vector<std::string> values;
   const auto found = object.find(key);
@@ -123,7 +130,7 @@ Welcome read_welcome(const Json& object) {
     if (!found->is_array()) throw BadField{"listeners must be an array"};
     for (const Json& item : *found) {
       if (!item.is_object()) throw BadField{"listeners must hold objects"};
-      welcome.listeners.push_back({text(item, "name"), text(item, "address")});
+      welcome.listeners.push_back({text(item, "name"), text(item, "address"), flag(item, "kept")});
     }
   }
   welcome.fds = texts(object, "fds");
@@ -157,9 +164,10 @@ ControlMessage read(const std::string& type, const Json& object) {
                  number(object, "proxy_failures")};
   }
   if (type == "drained") {
-    return Drained{number(object, "served"), number(object, "handed_off"),
-                   number(object, "closed_idle"), number(object, "cut"),
-                   number(object, "log_lines_lost")};
+    return Drained{number(object, "served"),         number(object, "handed_off"),
+                   number(object, "closed_idle"),    number(object, "cut"),
+                   number(object, "log_lines_lost"), number(object, "cut_overtime"),
+                   number(object, "refused")};
   }
   if (type == "handoff_done")
     return HandoffDone{number(object, "sent"), number(object, "taken"), number(object, "returned")};

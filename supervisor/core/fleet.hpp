@@ -72,8 +72,12 @@ struct DrainTotals {
   std::uint64_t served = 0;
   std::uint64_t handed_off = 0;
   std::uint64_t closed_idle = 0;
-  std::uint64_t cut = 0;
-  std::uint64_t killed = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t cut = 0;           // of it:
+  std::uint64_t cut_overtime = 0;  // by a worker at stop_timeout_max
+  std::uint64_t cut_by_kill = 0;   // in flight in workers that were killed, by their last numbers
+  std::uint64_t killed = 0;        // workers
+  bool lost_nothing() const { return cut + killed == 0; }
   bool operator==(const DrainTotals&) const = default;
 };
 
@@ -83,6 +87,7 @@ struct Retired {
   TimePoint since{};
   std::uint64_t workers = 0;
   DrainTotals totals;
+  std::optional<std::uint64_t> ready_ms = {};  // of the reload that retired it
   bool operator==(const Retired&) const = default;
 };
 
@@ -95,6 +100,7 @@ struct Stop {
   bool requested = false;  // by the operator; else the fleet stops because it cannot go on
   bool at_once = false;    // a second request
   TimePoint began_at{};
+  TimePoint drain_at{};  // when the lame duck was over
   std::optional<TimePoint> deadline = {};
   std::optional<TimePoint> check_at = {};
   std::uint64_t queued = 0;

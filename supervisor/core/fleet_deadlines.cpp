@@ -98,6 +98,7 @@ void FleetTurn::strike_stop() {
       act(warning("queues_not_empty")
               .with("queued", stop.queued)
               .with("half_open", stop.half_open));
+      stop.totals.refused += stop.queued + stop.half_open;
       return close_worker_listeners();
     }
     if (stop.phase == StopPhase::ClosingListeners) {

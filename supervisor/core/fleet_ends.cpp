@@ -76,30 +76,41 @@ void FleetTurn::finish(WorkerId id) {
   account(worker);
 }
 
+Report& with_totals(Report& report, const DrainTotals& totals) {
+  return report.with("served", totals.served)
+      .with("handed_off", totals.handed_off)
+      .with("closed_idle", totals.closed_idle)
+      .with("refused", totals.refused)
+      .with("cut", totals.cut)
+      .with("cut_at_stop_timeout", totals.cut - totals.cut_overtime - totals.cut_by_kill)
+      .with("cut_at_stop_timeout_max", totals.cut_overtime)
+      .with("cut_by_kill", totals.cut_by_kill)
+      .with("killed", totals.killed);
+}
+
+void FleetTurn::close_account(const Retired& retired) {
+  Report end =
+      retired.totals.lost_nothing() ? report("generation_drained") : warning("generation_drained");
+  end.with("generation", retired.id.value).with("workers", retired.workers);
+  with_totals(end, retired.totals);
+  if (retired.ready_ms) end.with("ready_ms", *retired.ready_ms);
+  act(std::move(end.with("drain_ms", millis_between(retired.since, now_))));
+}
+
 // What a worker's end means for its generation.
 void FleetTurn::account(const Worker& worker) {
-  if (worker.phase == WorkerPhase::Killed && fleet_.stop) {
-    fleet_.stop->totals.killed += 1;
-    fleet_.stop->totals.cut += worker.in_flight;
-  }
+  const auto add_killed = [&](DrainTotals& totals) {
+    if (worker.phase != WorkerPhase::Killed) return;
+    totals.killed += 1;
+    totals.cut += worker.in_flight;
+    totals.cut_by_kill += worker.in_flight;
+  };
+  if (fleet_.stop) add_killed(fleet_.stop->totals);
   for (Retired& retired : fleet_.retired) {
     if (retired.id != worker.generation) continue;
-    if (worker.phase == WorkerPhase::Killed) {
-      retired.totals.killed += 1;
-      retired.totals.cut += worker.in_flight;
-    }
+    add_killed(retired.totals);
     if (count(retired.id) > 0) break;
-    const DrainTotals& totals = retired.totals;
-    act((totals.cut + totals.killed == 0 ? report("generation_drained")
-                                         : warning("generation_drained"))
-            .with("generation", retired.id.value)
-            .with("workers", retired.workers)
-            .with("served", totals.served)
-            .with("handed_off", totals.handed_off)
-            .with("closed_idle", totals.closed_idle)
-            .with("cut", totals.cut)
-            .with("killed", totals.killed)
-            .with("drain_ms", millis_between(retired.since, now_)));
+    close_account(retired);
     std::erase_if(fleet_.retired, [&](const Retired& other) { return other.id == retired.id; });
     break;
   }

@@ -111,7 +111,7 @@ void FleetTurn::commit() {
     return;
   }
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
-  retire(*old);
+  retire(*old, took);
   // Before their takers are told to leave as well.
   for (const Worker& worker : fleet_.workers) {
     if (worker.hands_off && !worker.exited && worker.phase == WorkerPhase::Draining)
@@ -144,9 +144,15 @@ void FleetTurn::commit() {
 }
 
 // From here on the generation's end is accounted; its last worker's exit closes the account.
-void FleetTurn::retire(GenerationId generation) {
+// A generation that a reload replaced has one although all its workers were gone before.
+void FleetTurn::retire(GenerationId generation, std::optional<std::uint64_t> ready_ms) {
   const std::size_t workers = count(generation);
-  if (workers > 0) fleet_.retired.push_back({generation, now_, workers, {}});
+  const Retired retired{generation, now_, workers, {}, ready_ms};
+  if (workers > 0) {
+    fleet_.retired.push_back(retired);
+  } else if (ready_ms) {
+    close_account(retired);
+  }
 }
 
 void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit) {

@@ -61,7 +61,7 @@ void FleetTurn::open_stop(ExitCode code, std::string cause, Millis lame_duck) {
   Stop stop;
   stop.code = code;
   stop.cause = std::move(cause);
-  stop.began_at = now_;
+  stop.began_at = stop.drain_at = now_;
   fleet_.stop = std::move(stop);
 }
 
@@ -85,6 +85,7 @@ void FleetTurn::begin_lame_duck() {
 
 void FleetTurn::close_down() {
   fleet_.stop->phase = StopPhase::EmptyingQueues;
+  fleet_.stop->drain_at = now_;
   const bool somebody_accepts = std::ranges::any_of(fleet_.workers, can_accept);
   // Before anybody drains: a client that comes between the two would be accepted by nobody.
   act(CloseTheDoor{});
@@ -153,15 +154,12 @@ void FleetTurn::advance_stop() {
     shut_listeners();
   }
   if (!fleet_.workers.empty() || stop.phase != StopPhase::Leaving) return;
-  const DrainTotals& totals = stop.totals;
-  const bool clean = totals.cut + totals.killed == 0 && stop.code == ExitCode::Ok;
-  act((clean ? report("stopped") : warning("stopped"))
-          .with("exit_code", std::int64_t{to_int(stop.code)})
-          .with("served", totals.served)
-          .with("closed_idle", totals.closed_idle)
-          .with("cut", totals.cut)
-          .with("killed", totals.killed)
-          .with("stop_ms", millis_between(stop.began_at, now_)));
+  const bool clean = stop.totals.lost_nothing() && stop.code == ExitCode::Ok;
+  Report end = clean ? report("stopped") : warning("stopped");
+  end.with("exit_code", std::int64_t{to_int(stop.code)});
+  act(std::move(with_totals(end, stop.totals)
+                    .with("drain_ms", millis_between(stop.drain_at, now_))
+                    .with("stop_ms", millis_between(stop.began_at, now_))));
   fleet_.wake_at.reset();
   act(WakeAt{});
   act(Exit{stop.code, stop.cause});

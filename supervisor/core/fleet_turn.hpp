@@ -76,13 +76,14 @@ class FleetTurn {
   void pause_the_serving();
   void commit();
   void fail_candidate(const std::string& reason, const Worker* culprit = nullptr);
-  void retire(GenerationId generation);
+  void retire(GenerationId generation, std::optional<std::uint64_t> ready_ms = {});
 
   // fleet_ends.cpp
   void misbehaved(Worker& worker, const std::string& reason);
   void finish(WorkerId id);
   void replace(const Worker& worker);
   void account(const Worker& worker);
+  void close_account(const Retired& retired);
 
   // fleet_stop.cpp
   void begin_stop(ExitCode code, std::string cause);
@@ -112,6 +113,9 @@ class FleetTurn {
 };
 
 // Adds how the worker ended: exit_code or signal.
+// The counts of a drain, with `cut` by its causes.
+Report& with_totals(Report& report, const DrainTotals& totals);
+
 Report& with_status(Report& report, const ExitStatus& status);
 
 std::uint64_t millis_between(TimePoint from, TimePoint to);

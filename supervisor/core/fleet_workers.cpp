@@ -178,6 +178,8 @@ void FleetTurn::on(const WorkerDrained& event) {
     totals.handed_off += counts.handed_off;
     totals.closed_idle += counts.closed_idle;
     totals.cut += counts.cut;
+    totals.cut_overtime += std::min(counts.cut_overtime, counts.cut);  // a worker may say anything
+    totals.refused += counts.refused;
   };
   if (fleet_.stop) add(fleet_.stop->totals);
   for (Retired& retired : fleet_.retired) {

@@ -22,9 +22,19 @@ Error with_holders(Error error, const ListenAddress& address) {
 
 }  // namespace
 
-Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs) {
+Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs,
+                                      std::vector<InheritedListener> given) {
   ListenerSet set;
-  for (const ListenerSpec& spec : specs) {
+  given.resize(specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const ListenerSpec& spec = specs[i];
+    if (given[i].fd) {
+      BoundListener socket;
+      socket.fd = std::move(given[i].fd);
+      socket.address = std::move(given[i].address);
+      set.listeners_.push_back({spec.name, std::move(socket), true});
+      continue;
+    }
     auto bound = bind_listener(spec.address);
     if (!bound) return with_holders(bound.error(), spec.address);
     set.listeners_.push_back({spec.name, std::move(*bound)});
@@ -35,7 +45,7 @@ Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs) {
 std::vector<ListenerInfo> ListenerSet::infos() const {
   std::vector<ListenerInfo> infos;
   for (const Listener& listener : listeners_) {
-    infos.push_back({listener.name, listener.socket.address});
+    infos.push_back({listener.name, listener.socket.address, listener.inherited});
   }
   return infos;
 }
@@ -51,7 +61,8 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates() const {
 
 std::vector<Error> ListenerSet::close_the_door() {
   std::vector<Error> errors;
-  for (auto& [name, listener] : listeners_) {
+  for (auto& [name, listener, inherited] : listeners_) {
+    if (inherited) continue;
     Result<void> done;
     if (listener.port != 0) {
       done = drop_new_connections(listener.fd.get());
@@ -67,7 +78,8 @@ std::vector<Error> ListenerSet::close_the_door() {
 ListenerSet::Queues ListenerSet::measure() const {
   Queues queues;
   std::vector<std::uint16_t> ports;
-  for (const auto& [name, listener] : listeners_) {
+  for (const auto& [name, listener, inherited] : listeners_) {
+    if (inherited) continue;  // who waits there waits for the next instance
     queues.queued += queued_connections(listener.fd.get());
     if (listener.port != 0) ports.push_back(listener.port);
   }
@@ -77,7 +89,9 @@ ListenerSet::Queues ListenerSet::measure() const {
 
 void ListenerSet::shut() {
   close_the_door();
-  for (const Listener& listener : listeners_) ::shutdown(listener.socket.fd.get(), SHUT_RDWR);
+  for (const Listener& listener : listeners_) {
+    if (!listener.inherited) ::shutdown(listener.socket.fd.get(), SHUT_RDWR);
+  }
   listeners_.clear();
 }
 

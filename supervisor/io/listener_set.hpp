@@ -12,18 +12,22 @@
 #include "shared/core/result.hpp"
 #include "shared/io/bind_listener.hpp"
 #include "shared/io/unique_fd.hpp"
+#include "supervisor/io/inherited_listeners.hpp"
 
 namespace holdfast::supervisor {
 
 struct Listener {
   std::string name;
   BoundListener socket;
+  bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
 };
 
 class ListenerSet {
  public:
-  // All or none: on failure what was bound is closed again.
-  static Result<ListenerSet> open(const std::vector<ListenerSpec>& specs);
+  // All or none: on failure what was bound is closed again. `given`: one for each spec, as
+  // match_listeners() returns, or none at all.
+  static Result<ListenerSet> open(const std::vector<ListenerSpec>& specs,
+                                  std::vector<InheritedListener> given = {});
 
   std::vector<ListenerInfo> infos() const;
   Result<std::vector<UniqueFd>> duplicates() const;

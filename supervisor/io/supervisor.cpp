@@ -24,7 +24,7 @@ RawJson listeners_json(const std::vector<ListenerInfo>& listeners) {
     append_json_text(json.text, listener.name);
     json.text += R"(","address":")";
     append_json_text(json.text, listener.address);
-    json.text += R"("})";
+    json.text += listener.kept ? R"(","inherited":true})" : R"("})";
   }
   json.text += ']';
   return json;

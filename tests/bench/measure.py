@@ -65,10 +65,11 @@ def system_calls(pid, url, seconds=1):
 class Hammer:
     """The project's load client as a child process."""
 
-    def __init__(self, bin_dir, server, groups, options=(), cpu=None):
+    def __init__(self, bin_dir, server, groups, cpu=None, timeline=False):
         pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        argv = [*pin, str(bin_dir / "hammer"), "--target", server.target, "--progress", "--no-timeline",
-                "--generation-header", server.generation_header, *options]
+        argv = [*pin, str(bin_dir / "hammer"), "--target", server.target, "--progress",
+                "--generation-header", server.generation_header]
+        argv += [] if timeline else ["--no-timeline"]
         for group in groups:
             argv += ["--group", group]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -99,7 +100,11 @@ class Hammer:
         self.wait(lambda now: now["requests"] >= count, f"{count} requests")
 
     def wait_parked(self, count):
-        self.wait(lambda now: now["parked"] >= count, f"{count} idle connections")
+        """REQUIRES: no request but those of idle connections fails."""
+        now = self.wait(lambda now: now["parked"] + now["failed"] >= count, f"{count} idle connections")
+        if now["parked"] < count:
+            out = self.finish()
+            raise RuntimeError(f"hammer: not all connections were opened: {out['failures']} {out['examples'][:2]}")
 
     def mark(self):
         self.process.send_signal(signal.SIGUSR1)

@@ -205,7 +205,8 @@ class Holdfast(Talking):
 class Nginx(Talking):
     name = "nginx"
     generation_header = "X-Gen"
-    MOST = 18000  # connections of a worker
+    SLOTS = 19500  # worker_connections
+    MOST = 18000   # of them idle: with fewer than a sixteenth free it closes idle ones to make room
 
     # The fields of the holdfast line that nginx has, under the same names. Not $request_id: OpenSSL's random
     # bytes cost nginx more than a tenth of a request, and the comparison is to be with nginx at its best.
@@ -221,7 +222,7 @@ class Nginx(Talking):
         """"completion":"$request_completion"}"""
     )
     CONFIG = """daemon off; worker_processes {workers}; user root; pid {dir}/pid; error_log stderr notice;
-events {{ worker_connections {most}; }}
+events {{ worker_connections {slots}; }}
 http {{
   log_format all escape=json '{format}';
   access_log {log};
@@ -242,7 +243,7 @@ http {{
         tls = (f" ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
                "ssl_protocols TLSv1.2 TLSv1.3" if self.tls else "")
         config = self.dir / "nginx.conf"
-        config.write_text(self.CONFIG.format(workers=self.workers, most=self.MOST + 100, dir=self.dir, format=self.FORMAT, log=log,
+        config.write_text(self.CONFIG.format(workers=self.workers, slots=self.SLOTS, dir=self.dir, format=self.FORMAT, log=log,
                                              port=port, body=BODY, tls=tls))
         self.spawn(["nginx", "-c", config, "-p", self.dir, "-e", "stderr"])
         self.wait_event("worker_ready", self.workers)

@@ -68,6 +68,41 @@ TEST(HandoffMixedTest, TakenStreamsAreToldAndPlainConnectionsMove) {
   expect_stories_hold(run.log());
 }
 
+TEST(HandoffStateTest, WhatAServiceRemembersOfAConnectionGoesWithIt) {
+  SupervisorRun run(with_handoff({.command = {STREAMS_WORKER_PATH}}));
+  const std::string address = run.wait_ready().address();
+  RawClient other(address);
+  RawClient client(address);
+  EXPECT_EQ(client.get("/memory").body, "1");
+  EXPECT_EQ(client.get("/memory").body, "2");
+  for (int generation = 2; generation <= 4; ++generation) {
+    ASSERT_EQ(run.reload().name(), "reload_done");
+    wait_all_moved(run);
+    const Response response = client.get("/memory");
+    EXPECT_EQ(response.body, std::to_string(generation + 1));
+    EXPECT_EQ(response.generation(), generation);
+  }
+  EXPECT_EQ(other.get("/memory").body, "1") << "each has its own";
+  expect_clean_stop(run);
+}
+
+TEST(HandoffStateTest, AConnectionWhoseStateIsNotGivenLeavesInOrder) {
+  TempDir files;
+  Releases releases(files);
+  releases.add("stays", "STAY=1 exec '" STREAMS_WORKER_PATH "'");
+  releases.flip("stays");
+  SupervisorRun run(
+      with_handoff({.flags = {"--idle-grace", "300ms"}, .command = {releases.command()}}));
+  RawClient client(run.wait_ready().address());
+  EXPECT_EQ(client.get("/memory").body, "1");
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(client.wait_end(), End::Closed);
+  const Event drained = run.wait("drained");
+  EXPECT_EQ(drained.number("handed_off"), 0);
+  EXPECT_EQ(drained.number("closed_idle"), 1);
+  expect_clean_stop(run);
+}
+
 // Either way round: the old worker does not give, or the new one does not take.
 class HandoffRefusedTest : public ::testing::TestWithParam<bool> {
  protected:

@@ -436,18 +436,19 @@ TEST_F(ServerClockTest, TimersCanBeWaitedFor) {
 
 class Supervisor {
  public:
-  Supervisor(Server& server, const Options& options) {
+  // `kept`: this end keeps its copy of the listener, and says so or not.
+  Supervisor(Server& server, const Options& options, std::optional<bool> kept = {}) {
     auto [ours, theirs] = seqpacket_pair().value();
     channel_ = std::move(ours);
     ::setenv("HOLDFAST_CHANNEL_FD", std::to_string(theirs.release()).c_str(), 1);
     running_ = std::async(std::launch::async, [&server] { return server.run(); });
     expect("hello");
-    const UniqueFd listener(listen_anywhere());
+    listener.reset(listen_anywhere());
     Welcome welcome;
     welcome.protocol = 1;
     welcome.generation.value = 1;
     welcome.worker.value = 1;
-    welcome.listeners = {{"http", "here"}};
+    welcome.listeners = {{"http", "here", kept.value_or(false)}};
     welcome.options.stop_timeout = options.stop_timeout;
     welcome.options.kill_timeout = options.kill_timeout;
     const int fds[] = {listener.get()};
@@ -459,6 +460,7 @@ class Supervisor {
     socklen_t size = sizeof bound;
     ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size);
     address = "127.0.0.1:" + std::to_string(ntohs(bound.sin_port));
+    if (!kept) listener.reset();
   }
 
   void tell(const ControlMessage& message) const {
@@ -478,6 +480,7 @@ class Supervisor {
   int wait_exit() { return running_.get(); }
 
   std::string address;
+  UniqueFd listener;
 
  private:
   UniqueFd channel_;
@@ -587,6 +590,29 @@ TEST_F(IdleSpreadClockTest, AStopSpreadsNothingEvenInTheMiddleOfAReloadsDrain) {
   supervisor.expect("listeners_closed");
   clock.advance(1s);
   EXPECT_EQ(supervisor.wait_exit(), 0);
+}
+
+TEST_F(ServerClockTest, TheQueueOfAKeptListenerIsLeftToTheNextInstance) {
+  for (const bool kept : {false, true}) {
+    Server server(options);
+    say_hello(server);
+    Supervisor supervisor(server, options, kept);
+    supervisor.tell(Pause{});
+    supervisor.expect("paused");
+    RawClient queued(supervisor.address);
+    queued.send(get_request("/"));
+    supervisor.tell(Drain{DrainReason::Shutdown, options.stop_timeout});
+    supervisor.expect("draining");
+    supervisor.tell(CloseListeners{});
+    supervisor.expect("listeners_closed");
+    EXPECT_EQ(wait_readable(supervisor.listener.get(), 0ms), kept) << "somebody is in the queue";
+    if (!kept) {
+      EXPECT_EQ(queued.read_response().body, "hello");
+      clock.advance(2s);
+    }
+    supervisor.expect("drained");
+    EXPECT_EQ(supervisor.wait_exit(), 0);
+  }
 }
 
 TEST_F(ServerClockTest, AnOrphanServesOnUntilOrphanTimeout) {

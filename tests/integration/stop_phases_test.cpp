@@ -67,13 +67,13 @@ TEST_F(StopPhasesTest, WhileTheCandidateHangsBeforeItSaysAnything) {
   const TempDir files;
   Releases releases(files);
   releases.add_good("good");
-  releases.add("mute", "trap '' TERM\nwhile :; do sleep 1000; done");
+  releases.add("mute", "trap '' TERM\necho deaf >&2\nwhile :; do sleep 1000; done");
   releases.flip("good");
   start({.flags = {"--kill-timeout", "300ms", "--stop-timeout", "2s"},
          .command = {releases.command()}});
   releases.flip("mute");
   run->signal(SIGHUP);
-  wait_of("worker_started", 2);
+  run->wait_for("the trap is set", [](const Event& e) { return e.text("line") == "deaf"; });
   stop_now(1);
 }
 

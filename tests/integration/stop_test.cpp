@@ -3,9 +3,14 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "shared/io/syscall.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -105,6 +110,69 @@ TEST(StopTest, WhatIsQueuedIsAcceptedAndAnswered) {
   SupervisorRun run;
   run.wait_ready();
   expect_queue_answered_at_stop(run, 50);
+}
+
+// A connect whose SYN-ACK is lost, until it is let through: what SYN_RECV looks like from outside.
+class LossyClient {
+ public:
+  explicit LossyClient(const std::string& address)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog filter{1, &nothing};
+    EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter), 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port =
+        htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  }
+  void let_through() {
+    const int ignored = 0;
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored);
+  }
+  // The whole answer to one request.
+  std::string get() {
+    EXPECT_TRUE(wait_writable(fd_.get(), kCap));
+    write_fully(fd_.get(), get_request("/"));
+    std::string all(4096, '\0');
+    std::size_t size = 0;
+    while (size < all.size() && wait_readable(fd_.get(), kCap)) {
+      const ssize_t n = ::read(fd_.get(), all.data() + size, all.size() - size);
+      if (n <= 0) break;
+      size += static_cast<std::size_t>(n);
+    }
+    return all.substr(0, size);
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+TEST(StopTest, HandshakesUnderWayAreWaitedForAndAnswered) {
+  SupervisorRun run({.flags = {"--syn-wait", "20s"}});
+  run.wait_ready();
+  const std::string address = run.address();
+  std::vector<std::unique_ptr<LossyClient>> clients;
+  for (int i = 0; i < 50; ++i) clients.push_back(std::make_unique<LossyClient>(address));
+  run.signal(SIGTERM);
+  run.wait("stopping");
+  EXPECT_EQ(run.count("drained"), 0u);
+  for (auto& client : clients) client->let_through();  // the next SYN-ACK, after a second
+  for (auto& client : clients) EXPECT_TRUE(client->get().ends_with("Hello, world!"));
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.count("queues_not_empty"), 0u);
+  EXPECT_EQ(run.log().size(), 50u);
+}
+
+TEST(StopTest, AHandshakeThatNeverEndsIsGivenUpAtSynWaitAndCounted) {
+  SupervisorRun run({.flags = {"--syn-wait", "200ms"}});
+  run.wait_ready();
+  const LossyClient lost(run.address());
+  const TimePoint begun = Clock::now();
+  EXPECT_EQ(run.stop(), exited(0));
+  EXPECT_GE(Clock::now() - begun, 200ms);
+  EXPECT_EQ(run.wait("queues_not_empty").number("half_open"), 1);
 }
 
 TEST(StopTest, IdleClientsDoNotHoldUpAStop) {

@@ -2,6 +2,9 @@
 
 #include <cstdlib>
 #include <fcntl.h>
+#include <map>
+#include <optional>
+#include <string>
 #include <unistd.h>
 
 int main() {
@@ -24,6 +27,21 @@ int main() {
         for (const auto& [name, count] : worker.counts)
           text += (text.empty() ? "{\"" : ",\"") + name + "\":" + std::to_string(count);
         response.write(text.empty() ? "{}" : text + "}");
+      });
+  // What the service remembers of a connection and gives along: how often it was asked.
+  std::map<std::uint64_t, int> asked;
+  worker.routes["/memory"] =
+      holdfast::worker::PlainHandler([&](const Request& request, ResponseWriter& response) {
+        response.write(std::to_string(++asked[request.connection()]));
+      });
+  const bool stay = std::getenv("STAY") != nullptr;
+  server.on_handoff(
+      [&, stay](const holdfast::worker::ConnectionInfo& connection) -> std::optional<std::string> {
+        if (stay) return std::nullopt;
+        return std::to_string(asked[connection.number]);
+      },
+      [&](const holdfast::worker::ConnectionInfo& connection, std::string_view state) {
+        asked[connection.number] = std::stoi(std::string(state));
       });
   // What was executed, for a test that kills whoever executes it.
   int executions = -1;

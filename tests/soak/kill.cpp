@@ -33,12 +33,13 @@ std::set<Ports> connections_of(const std::unordered_set<std::string>& inodes) {
 }  // namespace
 
 std::optional<Kill> kill_worker(pid_t pid) {
+  const TimePoint stopped = Clock::now();
   if (::kill(pid, SIGSTOP) != 0) return std::nullopt;
   const auto stopped_or_gone = [&] {
     const auto state = process_state(pid);
     return !state || *state == 'T' || *state == 'Z';
   };
-  Kill kill{.pid = pid, .connections = {}, .at = {}};
+  Kill kill{.pid = pid, .connections = {}, .stopped = stopped, .at = {}};
   if (!eventually(stopped_or_gone) || !is_alive(pid)) return std::nullopt;
   std::unordered_set<std::string> inodes;
   for (const auto& [fd, target] : open_fds(pid)) {

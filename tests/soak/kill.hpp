@@ -11,6 +11,7 @@ namespace holdfast::testing {
 struct Kill {
   pid_t pid = 0;
   std::set<Ports> connections;  // whose descriptor it held
+  TimePoint stopped;            // from here on it did nothing more
   TimePoint at;
 };
 

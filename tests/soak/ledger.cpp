@@ -67,7 +67,7 @@ Judgement judge(const Sightings& seen, const std::vector<Kill>& kills, const Acc
     }
     ++verdict.lines_killed;
     if (torn) continue;
-    const auto age = std::chrono::duration_cast<Millis>(kill->at - request.at);
+    const auto age = std::chrono::duration_cast<Millis>(kill->stopped - request.at);
     verdict.oldest_line_killed = std::max(verdict.oldest_line_killed, age);
     if (age > kUnwritten) {
       verdict.breaches.push_back("no line: " + request.id + ", answered " +

@@ -32,7 +32,7 @@ class LedgerTest : public ::testing::Test {
     ++seen.begun;
   }
   void a_worker_was_killed() {
-    kills.push_back({.pid = kDead, .connections = {kOfTheDead}, .at = kDeath});
+    kills.push_back({.pid = kDead, .connections = {kOfTheDead}, .stopped = kDeath, .at = kDeath});
   }
   Judgement verdict() { return judge(seen, kills, AccessLog::parse(log)); }
   std::size_t breaches() { return verdict().breaches.size(); }

@@ -98,7 +98,10 @@ void LoadClient::Engine::loop() {
   const TimePoint deadline = now_ + options_.duration;
   std::array<epoll_event, 256> events{};
   while (live_ > 0) {
-    while (!timers_.empty() && timers_.next() <= now_) on_timer(timers_.pop());
+    // Only what is due now: a connect can take longer than the pace of connects, and those that are
+    // open must not wait for all the others.
+    const TimePoint due = now_;
+    while (!timers_.empty() && timers_.next() <= due) on_timer(timers_.pop());
     if (live_ == 0) return;
     TimePoint until = next_sweep_;
     if (!timers_.empty()) until = std::min(until, timers_.next());

@@ -56,7 +56,7 @@ struct RequestPath::World {
         log_file(memory_file()),
         sessions(io, clock, options, selector, log, [] {}) {
     log.open(UniqueFd(::dup(log_file.get())));
-    sessions.trust(options.trusted_proxies).value();
+    sessions.requests().trust(options.trusted_proxies).value();
     sessions.poller().start();
     io.poll();
   }

@@ -1,9 +1,12 @@
-// Boost.Beast's usual asynchronous server (listener, session, one io_context), made to drain.
+// Boost.Beast's usual asynchronous server (listener, session, one io_context), made to drain, and
+// to give its connections to the next generation where `holdfast run --idle handoff` wants that.
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 #include <unistd.h>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -19,25 +22,77 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
+using holdfast::worker::TakenConnection;
 using holdfast::worker::Worker;
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, Worker& worker)
+  Session(tcp::socket socket, Worker& worker, const std::string& listener)
       : worker_(worker),
         stream_(std::move(socket)),
-        connection_(worker.connections().open(stream_.socket().native_handle())) {}
+        connection_(worker.connections().open(stream_.socket().native_handle(), listener)) {
+    all.insert(this);
+  }
 
-  void read() {
-    request_ = {};
+  // One that another worker accepted.
+  Session(tcp::socket socket, Worker& worker, const TakenConnection& taken)
+      : worker_(worker), stream_(std::move(socket)), connection_(worker.connections().open(taken)) {
+    buffer_.commit(
+        asio::buffer_copy(buffer_.prepare(taken.pending.size()), asio::buffer(taken.pending)));
+    all.insert(this);
+  }
+
+  ~Session() { all.erase(this); }
+
+  // To the next request.
+  void next() {
     stream_.expires_after(std::chrono::seconds(75));
+    read();
+  }
+
+  // The drain has begun: ends the wait for a head, so that read() can move.
+  void leave() {
+    if (waiting_ && connection_.should_move()) stream_.cancel();
+  }
+
+  static inline std::set<Session*> all;
+
+ private:
+  // A parser would take the head out of the buffer line by line, and its beginning could not move.
+  void read() {
+    if (connection_.should_move() && move()) return;
+    if (received().find("\r\n\r\n") != std::string_view::npos || buffer_.size() > kMaxHead)
+      return read_request();
+    waiting_ = true;
+    stream_.async_read_some(buffer_.prepare(4096),
+                            [self = shared_from_this()](error_code failed, std::size_t size) {
+                              self->waiting_ = false;
+                              self->buffer_.commit(size);
+                              if (!failed || failed == asio::error::operation_aborted) self->read();
+                            });
+  }
+
+  // To the next generation, with what the client has already sent. close(2) and nothing else: the
+  // connection lives on.
+  bool move() {
+    if (!connection_.hand_off(received())) return false;
+    ::close(stream_.release_socket().release());
+    return true;
+  }
+
+  std::string_view received() const {
+    const auto bytes = buffer_.data();
+    return {static_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+  void read_request() {
+    request_ = {};
     http::async_read(stream_, buffer_, request_,
                      [self = shared_from_this()](error_code failed, std::size_t) {
                        if (!failed) self->answer();
                      });
   }
 
- private:
   void answer() {
     started_ = std::chrono::steady_clock::now();
     connection_.active();
@@ -54,7 +109,7 @@ class Session : public std::enable_shared_from_this<Session> {
                         if (failed) return;
                         if (!self->response_.keep_alive()) return self->close();
                         self->connection_.idle();
-                        self->read();
+                        self->next();
                       });
   }
 
@@ -83,10 +138,13 @@ class Session : public std::enable_shared_from_this<Session> {
                  .completion = failed ? "client_aborted" : "ok"});
   }
 
+  static constexpr std::size_t kMaxHead = 8 * 1024;
+
   Worker& worker_;
   beast::tcp_stream stream_;
   Worker::Connection connection_;  // behind the stream: it must end before the socket does
   beast::flat_buffer buffer_;
+  bool waiting_ = false;  // for a head
   http::request<http::string_body> request_;
   http::response<http::string_body> response_;
   std::chrono::steady_clock::time_point started_;
@@ -94,8 +152,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
 class Listener {
  public:
-  Listener(asio::io_context& io, Worker& worker, int fd) : worker_(worker), acceptor_(io) {
-    acceptor_.assign(tcp::v4(), fd);
+  Listener(asio::io_context& io, Worker& worker, const holdfast::worker::WorkerListener& listener)
+      : worker_(worker), name_(listener.name), acceptor_(io) {
+    acceptor_.assign(tcp::v4(), listener.fd);
   }
 
   void accept() {
@@ -123,9 +182,12 @@ class Listener {
     });
   }
 
-  void serve(tcp::socket socket) { std::make_shared<Session>(std::move(socket), worker_)->read(); }
+  void serve(tcp::socket socket) {
+    std::make_shared<Session>(std::move(socket), worker_, name_)->next();
+  }
 
   Worker& worker_;
+  std::string name_;
   tcp::acceptor acceptor_;
   bool accepting_ = false;
 };
@@ -139,11 +201,12 @@ void drive(asio::posix::stream_descriptor& watch, asio::io_context& io, Worker& 
 }
 
 int serve() {
-  Worker worker;  // before the io_context: sessions that are cut are destroyed with that
+  Worker worker(
+      {.handoff = true});  // before the io_context: sessions that are cut are destroyed with that
   asio::io_context io(1);
   std::vector<std::unique_ptr<Listener>> listeners;
   for (const auto& listener : worker.listeners())
-    listeners.push_back(std::make_unique<Listener>(io, worker, listener.fd));
+    listeners.push_back(std::make_unique<Listener>(io, worker, listener));
 
   worker.on_accept([&] {
     for (auto& each : listeners) each->accept();
@@ -153,6 +216,13 @@ int serve() {
   });
   worker.on_close_listeners([&](bool queued) {
     for (auto& each : listeners) each->close(queued);
+  });
+  worker.on_drain([](std::string_view, auto) {
+    for (Session* each : Session::all) each->leave();
+  });
+  worker.on_connection([&](const TakenConnection& taken) {
+    tcp::socket socket(io, tcp::v4(), taken.fd);
+    std::make_shared<Session>(std::move(socket), worker, taken)->next();
   });
   worker.ready();
 

@@ -50,6 +50,17 @@ const ListenerProfile* Acceptors::profile(std::string_view name) const {
   return nullptr;
 }
 
+// A reload may have taken the listener away, or given it TLS.
+bool Acceptors::takes(const CarriedConnection& carried) const {
+  const ListenerProfile* listener = profile(carried.listener);
+  return listener != nullptr && !listener->tls;
+}
+
+void Acceptors::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) {
+  const ListenerProfile& listener = *profile(carried.listener);
+  sessions_.take_over(std::move(fd), std::move(carried), generation, listener);
+}
+
 void Acceptors::start() {
   wanted_ = true;
   if (!watching_) watch();
@@ -75,6 +86,16 @@ Result<void> Acceptors::close(bool drain_queue) {
   }
   listeners_.clear();
   return result;
+}
+
+void Acceptors::close_kept() {
+  for (auto& listener : listeners_) {
+    if (!listener->profile.kept) continue;
+    if (watching_) sessions_.poller().remove(listener->fd.get());
+    listener->fd.reset();
+    closed_.push_back(std::move(listener));
+  }
+  std::erase(listeners_, nullptr);
 }
 
 void Acceptors::watch() {

@@ -12,6 +12,7 @@
 
 #include "shared/core/result.hpp"
 #include "shared/io/unique_fd.hpp"
+#include "worker/io/handoff_ends.hpp"
 #include "worker/io/listener_profile.hpp"
 #include "worker/io/loop_clock.hpp"
 #include "worker/io/poller.hpp"
@@ -19,24 +20,29 @@
 
 namespace holdfast::worker {
 
-class Acceptors {
+class Acceptors : public HandoffSink {
  public:
   // `max_connections` as in Options. Sessions must outlive this.
   Acceptors(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions,
             const std::size_t& max_connections);
-  ~Acceptors();
+  ~Acceptors() override;
 
   // A nonblocking listening socket. Between start() and pause() it accepts at once.
   void add(UniqueFd fd, ListenerProfile profile);
-
-  // Nothing where there is no listener of that name. Valid as long as this.
-  const ListenerProfile* profile(std::string_view name) const;
 
   void start();
   void pause();  // keeps the listeners; what their queues hold is for others
   // Accepts what is queued first if `drain_queue`, then closes our copies; the first error of
   // close(2).
   Result<void> close(bool drain_queue);
+
+  // Of a full stop: closes those whose queue belongs to whoever comes after us.
+  void close_kept();
+
+  // For HandoffTaking: what older workers accepted from a listener of the same name.
+  bool takes(const CarriedConnection& carried) const override;
+  std::size_t connections() const override { return sessions_.connections(); }
+  void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) override;
 
   // Called when nothing can be accepted from a listener any more, after it was closed. Without it
   // the listener stays, in case that whoever shut it down for everybody makes it listen again.
@@ -51,6 +57,8 @@ class Acceptors {
   };
   enum class Accepted { More, Empty, Full, Failed };
 
+  // Nothing where there is no listener of that name. Valid as long as this.
+  const ListenerProfile* profile(std::string_view name) const;
   void accept_batch(Listener& listener);
   Accepted accept_one(Listener& listener);
   Accepted accept_from(Listener& listener);

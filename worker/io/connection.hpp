@@ -13,6 +13,7 @@
 #include "worker/core/connection_state.hpp"
 #include "worker/core/proxy_protocol.hpp"
 #include "worker/core/timer_wheel.hpp"
+#include "worker/io/handoff_ends.hpp"
 #include "worker/io/listener_profile.hpp"
 #include "worker/io/peer_address.hpp"
 #include "worker/io/poller.hpp"
@@ -44,7 +45,7 @@ struct ConnectionOrigin {
   std::uint64_t handed_off_from = 0;  // a generation; 0 once the log has said it
 };
 
-struct Connection final : Pollable, Timer {
+struct Connection final : Pollable, Timer, HandoffItem {
   Connection(Sessions& sessions, UniqueFd descriptor, PeerAddress address,
              const ListenerProfile& profile)
       : owner(sessions), fd(std::move(descriptor)), peer(address), listener(&profile) {}
@@ -60,10 +61,8 @@ struct Connection final : Pollable, Timer {
   const ListenerProfile* listener;
   std::unique_ptr<ConnectionExtra> extra;
   std::unique_ptr<ConnectionOrigin> origin;
-  std::uint64_t number = 0;     // of those this worker accepted or took
-  TimePoint opened{};           // accepted, by whomever
-  std::size_t queue_place = 0;  // among those that wait for a taker; 0: none
-  std::uint8_t offers = 0;      // that came to nothing
+  std::uint64_t number = 0;  // of those this worker accepted or took
+  TimePoint opened{};        // accepted, by whomever
   Exchange* exchange = nullptr;
   Connection* previous = nullptr;  // in the list of all connections
   Connection* next = nullptr;

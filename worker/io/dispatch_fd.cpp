@@ -59,6 +59,10 @@ void DispatchFd::unwatch(int fd) {
   watched_ = -1;
 }
 
+void DispatchFd::watch_also(int fd) { add(set_.get(), fd, EPOLLIN); }
+
+void DispatchFd::unwatch_also(int fd) { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 void DispatchFd::set_timer(std::optional<TimePoint> at) {
   if (at == armed_) return;
   armed_ = at;

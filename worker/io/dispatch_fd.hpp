@@ -20,8 +20,10 @@ class DispatchFd {
   int wake_fd() const { return wake_.get(); }  // an eventfd
   void wake() noexcept;
 
-  void watch(int fd, bool write);  // the one descriptor beside our own; again to change `write`
+  void watch(int fd, bool write);  // the channel; again to change `write`
   void unwatch(int fd);
+  void watch_also(int fd);  // any number, for reading; whoever is told looks at all of them
+  void unwatch_also(int fd);
   void set_timer(std::optional<TimePoint> at);
   void clear();  // what wake() and the timer have left
 

@@ -114,8 +114,8 @@ void Exchange::put_head(BodyFraming how, std::uint64_t length) {
     header_views_.push_back(
         {texts.substr(at.key_at, at.key_size), texts.substr(at.value_at, at.value_size)});
   }
-  if (const std::string_view field = sessions_.request_id_field(); !field.empty())
-    header_views_.push_back({field, sessions_.request_id(*this)});
+  if (const std::string_view field = sessions_.requests().request_id_field(); !field.empty())
+    header_views_.push_back({field, sessions_.requests().request_id(*this)});
   const DefaultHeaders& always = sessions_.default_headers();
   append_response_head(out,
                        {.status = status,

@@ -34,13 +34,13 @@ void Request::read_body(std::span<char> into, BodyCallback callback) const {
   exchange_.sessions().read_body(exchange_, into, std::move(callback));
 }
 const std::string& Request::request_id() const {
-  return exchange_.sessions().request_id(exchange_);
+  return exchange_.sessions().requests().request_id(exchange_);
 }
 std::string_view Request::remote_address() const {
-  return exchange_.sessions().remote_address(exchange_);
+  return exchange_.sessions().requests().remote_address(exchange_);
 }
 std::string_view Request::client_address() const {
-  return exchange_.sessions().client_address(exchange_);
+  return exchange_.sessions().requests().client_address(exchange_);
 }
 std::uint16_t Request::remote_port() const {
   return exchange_.connection != nullptr ? exchange_.connection->peer.port() : std::uint16_t{0};
@@ -49,8 +49,13 @@ std::string_view Request::listener() const {
   return exchange_.connection != nullptr ? std::string_view(exchange_.connection->listener->name)
                                          : std::string_view{};
 }
-std::uint64_t Request::generation() const { return exchange_.sessions().identity().generation; }
-std::uint64_t Request::worker() const { return exchange_.sessions().identity().worker; }
+std::uint64_t Request::connection() const {
+  return exchange_.connection != nullptr ? exchange_.connection->number : 0;
+}
+std::uint64_t Request::generation() const {
+  return exchange_.sessions().requests().identity().generation;
+}
+std::uint64_t Request::worker() const { return exchange_.sessions().requests().identity().worker; }
 bool Request::draining() const { return exchange_.sessions().draining(); }
 
 // ResponseWriter

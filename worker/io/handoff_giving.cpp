@@ -2,11 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/asio/post.hpp>
-
 #include "shared/core/overloaded.hpp"
 #include "worker/core/handoff_share.hpp"
-#include "worker/io/sessions.hpp"
 #include "worker/io/supervised.hpp"
 
 namespace holdfast::worker {
@@ -23,20 +20,23 @@ constexpr std::uint8_t kMostOffers = 3;
 
 }  // namespace
 
-HandoffGiving::HandoffGiving(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions)
-    : io_(io), clock_(clock), sessions_(sessions), timer_(io, clock, [this] { strike(); }) {
-  sessions_.hand_off_by(this);
+HandoffGiving::HandoffGiving(HandoffLoop& loop, HandoffSource& source)
+    : loop_(loop), source_(source) {
+  source_.hand_off_by(this);
 }
 
-HandoffGiving::~HandoffGiving() { sessions_.hand_off_by(nullptr); }
+HandoffGiving::~HandoffGiving() {
+  source_.hand_off_by(nullptr);
+  loop_.call_at(std::nullopt, nullptr);
+}
 
 void HandoffGiving::add(WorkerId taker, UniqueFd link) {
   alone_until_.reset();
   peers_.push_back(std::make_unique<Peer>());
   Peer& peer = *peers_.back();
   peer.worker = taker;
-  peer.deadline = clock_.now() + kAnswersWithin;
-  peer.link.emplace(io_, std::move(link),
+  peer.deadline = loop_.now() + kAnswersWithin;
+  peer.link.emplace(loop_, std::move(link),
                     PeerLink::Callbacks{[this, &peer](PeerLink::Received received) {
                                           feed(peer, PeerSaid{std::move(received.message)});
                                         },
@@ -47,37 +47,37 @@ void HandoffGiving::add(WorkerId taker, UniqueFd link) {
 // The queue
 // ----------------------------------------------------------------------------------------------
 
-void HandoffGiving::queue(Connection& connection) {
-  if (connection.queue_place != 0) return;
-  connection.queue_place = first_place_ + queue_.size();
-  queue_.push_back(&connection);
+void HandoffGiving::queue(HandoffItem& item) {
+  if (item.queue_place != 0) return;
+  item.queue_place = first_place_ + queue_.size();
+  queue_.push_back(&item);
   ++waiting_;
   pump_soon();
 }
 
-void HandoffGiving::forget(Connection& connection) {
-  const std::size_t place = std::exchange(connection.queue_place, 0);
+void HandoffGiving::forget(HandoffItem& item) {
+  const std::size_t place = std::exchange(item.queue_place, 0);
   if (place == 0) return;
   queue_[place - first_place_] = nullptr;
   --waiting_;
 }
 
-Connection* HandoffGiving::next_waiting() {
+HandoffItem* HandoffGiving::next_waiting() {
   while (!queue_.empty()) {
-    Connection* connection = queue_.front();
+    HandoffItem* item = queue_.front();
     queue_.pop_front();
     ++first_place_;
-    if (connection == nullptr) continue;
-    connection->queue_place = 0;
+    if (item == nullptr) continue;
+    item->queue_place = 0;
     --waiting_;
-    return connection;
+    return item;
   }
   return nullptr;
 }
 
 void HandoffGiving::pump_soon() {
   if (std::exchange(pump_posted_, true)) return;
-  boost::asio::post(io_, [this] {
+  loop_.post([this] {
     pump_posted_ = false;
     pump();
   });
@@ -95,15 +95,15 @@ void HandoffGiving::pump() {
   }
 }
 
-bool HandoffGiving::offer_now(Connection& connection) {
+bool HandoffGiving::offer_now(HandoffItem& item) {
   Peer* least = nullptr;
   for (const auto& peer : peers_) {
     if (peer->machine.state != HandoffGiver::State::Ready) continue;
     if (least == nullptr || peer->given < least->given) least = peer.get();
   }
   if (least == nullptr) return false;
-  forget(connection);
-  if (!offer(*least, 1, &connection)) return false;
+  forget(item);
+  if (!offer(*least, 1, &item)) return false;
   pump_soon();  // where the kernel refused it, somebody else may take it
   return true;
 }
@@ -111,25 +111,23 @@ bool HandoffGiving::offer_now(Connection& connection) {
 // Offers
 // ----------------------------------------------------------------------------------------------
 
-bool HandoffGiving::offer(Peer& peer, std::size_t most, Connection* first) {
-  Offer message{peer.machine.batch + 1, sessions_.identity().generation, {}};
+bool HandoffGiving::offer(Peer& peer, std::size_t most, HandoffItem* first) {
+  Offer message{peer.machine.batch + 1, source_.generation(), {}};
   std::vector<int> fds;
   std::size_t size = 0;
   while (message.connections.size() < most && size < kMaxOfferBytes) {
-    Connection* next = first != nullptr ? std::exchange(first, nullptr) : next_waiting();
+    HandoffItem* next = first != nullptr ? std::exchange(first, nullptr) : next_waiting();
     if (next == nullptr) break;
-    const std::optional<TimePoint> deadline =
-        next->scheduled() ? std::optional(next->deadline()) : std::nullopt;
-    auto carried = sessions_.begin_offer(*next);
-    if (!carried) continue;  // it serves a request again; when that is done it is queued anew
-    size += encoded_size(*carried);
-    fds.push_back(next->fd.get());
-    peer.offer.push_back({next, deadline});
-    message.connections.push_back(std::move(*carried));
+    auto offering = source_.begin_offer(*next);
+    if (!offering) continue;  // it serves a request again; when that is done it is queued anew
+    size += encoded_size(offering->carried);
+    fds.push_back(offering->fd);
+    peer.offer.push_back({next, offering->deadline});
+    message.connections.push_back(std::move(offering->carried));
   }
   if (peer.offer.empty()) return false;
   counts_.sent += peer.offer.size();
-  peer.deadline = clock_.now() + kAnswersWithin;
+  peer.deadline = loop_.now() + kAnswersWithin;
   const bool sent = peer.link->send(message, fds);
   feed(peer, OfferSent{static_cast<std::uint32_t>(peer.offer.size())});
   if (!sent) feed(peer, OfferNotSent{});
@@ -154,7 +152,7 @@ void HandoffGiving::feed(Peer& peer, const GiverEvent& event) {
                    [&](const LetGo& let) {
                      ++counts_.taken;
                      ++peer.given;
-                     sessions_.let_go(*offer[let.place].connection);
+                     source_.let_go(*offer[let.place].item);
                    },
                    [&](const LeavePeer& why) { leave(peer, why.cause); },
                },
@@ -170,9 +168,8 @@ void HandoffGiving::feed(Peer& peer, const GiverEvent& event) {
 
 void HandoffGiving::keep(const Offered& offered) {
   ++counts_.returned;
-  Connection& connection = *offered.connection;
-  const bool again = ++connection.offers < kMostOffers;
-  sessions_.take_back(connection, offered.deadline, again);
+  const bool again = ++offered.item->offers < kMostOffers;
+  source_.take_back(*offered.item, offered.deadline, again);
 }
 
 void HandoffGiving::leave(Peer& peer, const char* cause) {
@@ -186,7 +183,7 @@ void HandoffGiving::leave(Peer& peer, const char* cause) {
 void HandoffGiving::retire_closed() {
   if (peers_.empty()) return;
   std::erase_if(peers_, [](const auto& peer) { return !peer->machine.open(); });
-  if (peers_.empty()) alone_until_ = clock_.now() + kNewTakerWithin;
+  if (peers_.empty()) alone_until_ = loop_.now() + kNewTakerWithin;
   arm();
 }
 
@@ -194,7 +191,7 @@ void HandoffGiving::recall() {
   for (const auto& peer : peers_) feed(*peer, Recalled{});
   peers_.clear();
   alone_until_.reset();
-  timer_.cancel();
+  arm();
 }
 
 // Deadlines
@@ -202,11 +199,11 @@ void HandoffGiving::recall() {
 
 void HandoffGiving::strike() {
   for (const auto& peer : peers_) {
-    if (peer->deadline <= clock_.now()) feed(*peer, AnswerIsLate{});
+    if (peer->deadline <= loop_.now()) feed(*peer, AnswerIsLate{});
   }
-  if (alone_until_ && *alone_until_ <= clock_.now()) {
+  if (alone_until_ && *alone_until_ <= loop_.now()) {
     alone_until_.reset();
-    sessions_.stop_moving();
+    source_.stop_moving();
   }
   retire_closed();
 }
@@ -218,8 +215,7 @@ void HandoffGiving::arm() {
     if (state != HandoffGiver::State::Opening && state != HandoffGiver::State::Offered) continue;
     next = next ? std::min(*next, peer->deadline) : peer->deadline;
   }
-  if (next) return timer_.start(*next);
-  timer_.cancel();
+  loop_.call_at(next, [this] { strike(); });
 }
 
 }  // namespace holdfast::worker

@@ -1,5 +1,5 @@
 // The giving side of a worker: connections wait in a queue, and are offered to the workers of the
-// next generation in turn. Sessions says which, and does what becomes of them; who owns one is
+// next generation in turn. Its source says which, and does what becomes of them; who owns one is
 // decided by HandoffGiver. One thread.
 #pragma once
 
@@ -9,22 +9,18 @@
 #include <optional>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "shared/core/control_message.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/handoff_giver.hpp"
-#include "worker/io/loop_clock.hpp"
+#include "worker/io/handoff_ends.hpp"
+#include "worker/io/handoff_loop.hpp"
 #include "worker/io/peer_link.hpp"
 
 namespace holdfast::worker {
 
-class Sessions;
-struct Connection;
-
 class HandoffGiving {
  public:
-  HandoffGiving(boost::asio::io_context& io, LoopClock& clock, Sessions& sessions);
+  HandoffGiving(HandoffLoop& loop, HandoffSource& source);
   ~HandoffGiving();
 
   // Before the drain begins, and during it when yet another generation has come.
@@ -32,10 +28,10 @@ class HandoffGiving {
   bool possible() const { return !peers_.empty(); }
 
   // From now on it may be offered, when its turn comes and as its state then allows.
-  void queue(Connection& connection);
-  void forget(Connection& connection);  // it closes
+  void queue(HandoffItem& item);
+  void forget(HandoffItem& item);  // it closes
   // Offers it at once if some worker is waiting for an offer; false: nothing has happened.
-  bool offer_now(Connection& connection);
+  bool offer_now(HandoffItem& item);
 
   // Nothing is given from now on. What is offered and not released comes back.
   void recall();
@@ -44,7 +40,7 @@ class HandoffGiving {
 
  private:
   struct Offered {
-    Connection* connection;
+    HandoffItem* item;
     std::optional<TimePoint> deadline;
   };
   struct Peer {
@@ -58,8 +54,8 @@ class HandoffGiving {
 
   void pump_soon();
   void pump();
-  bool offer(Peer& peer, std::size_t most, Connection* first = nullptr);
-  Connection* next_waiting();
+  bool offer(Peer& peer, std::size_t most, HandoffItem* first = nullptr);
+  HandoffItem* next_waiting();
   void feed(Peer& peer, const GiverEvent& event);
   void perform(Peer& peer, const GiverAction& action);
   void keep(const Offered& offered);
@@ -68,17 +64,15 @@ class HandoffGiving {
   void strike();
   void arm();
 
-  boost::asio::io_context& io_;
-  LoopClock& clock_;
-  Sessions& sessions_;
+  HandoffLoop& loop_;
+  HandoffSource& source_;
   std::vector<std::unique_ptr<Peer>> peers_;  // closed ones go soon
-  std::deque<Connection*> queue_;             // with holes
+  std::deque<HandoffItem*> queue_;            // with holes
   std::size_t first_place_ = 1;               // of the queue's front
   std::size_t waiting_ = 0;
   bool pump_posted_ = false;
   std::optional<TimePoint> alone_until_;  // no taker is left, but another may come
   HandoffDone counts_;
-  LoopTimer timer_;
 };
 
 }  // namespace holdfast::worker

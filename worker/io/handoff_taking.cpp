@@ -4,15 +4,14 @@
 #include <filesystem>
 #include <sys/resource.h>
 
-#include <boost/asio/post.hpp>
-
 #include "shared/core/overloaded.hpp"
 
 namespace holdfast::worker {
 namespace {
 
-// Of the limit of open files this part is left to what the service opens itself.
-constexpr std::size_t kReservedShare = 8;
+// Of the limit of open files so much is left to what the service opens itself, and where the limit
+// is small an eighth.
+constexpr std::size_t kReserved = 128;
 
 std::size_t count_descriptors() {
   std::error_code failed;
@@ -22,12 +21,10 @@ std::size_t count_descriptors() {
 
 }  // namespace
 
-HandoffTaking::HandoffTaking(boost::asio::io_context& io, Sessions& sessions,
-                             const Acceptors& acceptors, const std::size_t& max_connections,
-                             std::function<void()> on_settled)
-    : io_(io),
-      sessions_(sessions),
-      acceptors_(acceptors),
+HandoffTaking::HandoffTaking(HandoffLoop& loop, HandoffSink& sink,
+                             const std::size_t& max_connections, std::function<void()> on_settled)
+    : loop_(loop),
+      sink_(sink),
       max_connections_(max_connections),
       on_settled_(std::move(on_settled)) {}
 
@@ -35,12 +32,12 @@ void HandoffTaking::add(WorkerId worker, UniqueFd link) {
   if (draining_) return;  // its giver sees the end of the channel
   if (givers_.empty()) {
     const std::size_t open = count_descriptors();
-    own_descriptors_ = open - std::min(open, sessions_.connections());
+    own_descriptors_ = open - std::min(open, sink_.connections());
   }
   givers_.push_back(std::make_unique<Giver>());
   Giver& giver = *givers_.back();
   giver.worker = worker;
-  giver.link.emplace(io_, std::move(link),
+  giver.link.emplace(loop_, std::move(link),
                      PeerLink::Callbacks{[this, &giver](PeerLink::Received message) {
                                            received(giver, std::move(message));
                                          },
@@ -60,10 +57,10 @@ std::size_t HandoffTaking::room() const {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const std::size_t all = limit.rlim_cur;
   const std::size_t used =
-      own_descriptors_ + sessions_.connections() + held() + all / kReservedShare;
+      own_descriptors_ + sink_.connections() + held() + std::min(kReserved, all / 8);
   std::size_t room = all - std::min(all, used);
   if (max_connections_ != 0) {
-    const std::size_t here = sessions_.connections() + held();
+    const std::size_t here = sink_.connections() + held();
     room = std::min(room, max_connections_ - std::min(max_connections_, here));
   }
   return room;
@@ -88,9 +85,7 @@ OfferCame HandoffTaking::look_at(Giver& giver, Offer offer, std::vector<UniqueFd
   giver.generation = offer.generation;
   if (giver.machine.state == HandoffTaker::State::Waiting) giver.held.clear();
   for (std::size_t i = 0; i < offer.connections.size(); ++i) {
-    const ListenerProfile* profile = acceptors_.profile(offer.connections[i].listener);
-    // A reload may have taken the listener away, or given it TLS.
-    if (profile == nullptr || profile->tls || came.acceptable.size() >= most) continue;
+    if (came.acceptable.size() >= most || !sink_.takes(offer.connections[i])) continue;
     came.acceptable.push_back(static_cast<std::uint32_t>(i));
     giver.held.push_back({std::move(fds[i]), std::move(offer.connections[i])});
   }
@@ -106,10 +101,8 @@ void HandoffTaking::feed(Giver& giver, const TakerEvent& event) {
                    [&](const SendAnswer& send) { giver.link->send(send.answer); },
                    [&](const Adopt&) {
                      for (Held& each : std::exchange(giver.held, {})) {
-                       const ListenerProfile& listener =
-                           *acceptors_.profile(each.connection.listener);
-                       sessions_.take_over(std::move(each.fd), std::move(each.connection),
-                                           giver.generation, listener);
+                       sink_.take_over(std::move(each.fd), std::move(each.connection),
+                                       giver.generation);
                      }
                    },
                    // Not by shutdown(2): the connections are their giver's.
@@ -124,7 +117,7 @@ void HandoffTaking::feed(Giver& giver, const TakerEvent& event) {
 // Later, because the link that called may be among those that are over.
 void HandoffTaking::settle_soon() {
   if (std::exchange(settle_posted_, true)) return;
-  boost::asio::post(io_, [this] {
+  loop_.post([this] {
     settle_posted_ = false;
     std::erase_if(givers_, [](const auto& giver) {
       return giver->machine.state == HandoffTaker::State::Closed;

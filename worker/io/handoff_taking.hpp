@@ -7,14 +7,12 @@
 #include <optional>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "shared/core/ids.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/handoff_taker.hpp"
-#include "worker/io/acceptors.hpp"
+#include "worker/io/handoff_ends.hpp"
+#include "worker/io/handoff_loop.hpp"
 #include "worker/io/peer_link.hpp"
-#include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
 
@@ -22,8 +20,8 @@ class HandoffTaking {
  public:
   // `on_settled` runs, not from inside a call, when what was held during a drain is held no more.
   // `max_connections` as in Options.
-  HandoffTaking(boost::asio::io_context& io, Sessions& sessions, const Acceptors& acceptors,
-                const std::size_t& max_connections, std::function<void()> on_settled);
+  HandoffTaking(HandoffLoop& loop, HandoffSink& sink, const std::size_t& max_connections,
+                std::function<void()> on_settled);
 
   void add(WorkerId giver, UniqueFd link);
   void begin_drain();  // nothing new is taken
@@ -51,9 +49,8 @@ class HandoffTaking {
   std::size_t room() const;
   void settle_soon();
 
-  boost::asio::io_context& io_;
-  Sessions& sessions_;
-  const Acceptors& acceptors_;
+  HandoffLoop& loop_;
+  HandoffSink& sink_;
   const std::size_t& max_connections_;
   std::function<void()> on_settled_;
   std::size_t own_descriptors_ = 0;  // those that are no connections

@@ -93,7 +93,7 @@ Sessions::Step Sessions::advance(Connection& connection, Input& input) {
 void Sessions::wait_for_head(Connection& connection) {
   TimePoint until = connection.exchange->started + options_.header_timeout;
   // The first request's time began with the accept, and its timer runs already.
-  const bool first = connection.machine.requests == 1 && !draining_ && connection.scheduled();
+  const bool first = connection.machine.requests == 1 && !drain_.begun() && connection.scheduled();
   if (first) until = std::min(until, connection.deadline());
   deadlines_.schedule(connection, until);
 }

@@ -201,7 +201,7 @@ bool Sessions::must_close(const Exchange& exchange) const {
   if (limit != 0 && exchange.connection != nullptr &&
       exchange.connection->machine.requests >= limit)
     return true;
-  if (!draining_ && !lame_duck_) return false;
+  if (!drain_.must_close()) return false;
   if (exchange.connection != nullptr && stays_open(*exchange.connection)) return false;
   return !next_request_is_here(exchange);
 }

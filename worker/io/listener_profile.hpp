@@ -15,6 +15,7 @@ struct ListenerProfile {
   std::string address;  // as bound, for messages
   bool tls = false;
   bool proxy_protocol = false;
+  bool kept = false;  // somebody else accepts from it after a full stop
 };
 
 ListenerProfile listener_profile(const Options& options, std::string name, std::string address);

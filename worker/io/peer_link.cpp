@@ -2,38 +2,31 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
-
 #include "shared/io/fd_passing.hpp"
 
 namespace holdfast::worker {
 namespace {
 
 constexpr std::size_t kMaxDatagram = 2 * kMaxOfferBytes;  // a lone connection may be over the limit
-constexpr int kMessagesATurn = 16;                        // so that no request waits for an offer
 
 }  // namespace
 
 struct PeerLink::State : std::enable_shared_from_this<State> {
-  State(boost::asio::io_context& io, UniqueFd own, Callbacks calls)
-      : fd(std::move(own)), watch(io, fd.get()), callbacks(std::move(calls)) {}
+  State(UniqueFd own, Callbacks calls) : fd(std::move(own)), callbacks(std::move(calls)) {}
   ~State() { stop(); }
+
+  void start(HandoffLoop& loop) {
+    watch = loop.watch(fd.get(), [weak = weak_from_this()] {
+      // One a turn: the peer answers at once, and requests must not wait until all its connections
+      // are here.
+      if (const auto self = weak.lock()) self->read();
+    });
+  }
 
   void stop() {
     if (!std::exchange(open, false)) return;
-    watch.release();  // out of the reactor's epoll set; the descriptor is ours
+    watch.reset();
     fd.reset();
-  }
-
-  void wait() {
-    watch.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](boost::system::error_code failed) {
-                       if (failed || !self->open) return;
-                       for (int i = 0; i < kMessagesATurn; ++i) {
-                         if (!self->read()) break;
-                       }
-                       if (self->open) self->wait();
-                     });
   }
 
   // False: there is no more for now, or ever.
@@ -58,14 +51,14 @@ struct PeerLink::State : std::enable_shared_from_this<State> {
   }
 
   UniqueFd fd;
-  boost::asio::posix::stream_descriptor watch;
+  std::unique_ptr<HandoffLoop::Watch> watch;
   Callbacks callbacks;
   bool open = true;
 };
 
-PeerLink::PeerLink(boost::asio::io_context& io, UniqueFd fd, Callbacks callbacks)
-    : state_(std::make_shared<State>(io, std::move(fd), std::move(callbacks))) {
-  state_->wait();
+PeerLink::PeerLink(HandoffLoop& loop, UniqueFd fd, Callbacks callbacks)
+    : state_(std::make_shared<State>(std::move(fd), std::move(callbacks))) {
+  state_->start(loop);
 }
 
 PeerLink::~PeerLink() {

@@ -1,6 +1,6 @@
 // A worker's end of the channel to another one: whole messages and the descriptors of an offer. It
-// queues nothing: what the kernel does not take is not sent. Callbacks run on the thread of the
-// io_context and may destroy the link.
+// queues nothing: what the kernel does not take is not sent. Callbacks run on the loop's thread and
+// may destroy the link.
 #pragma once
 
 #include <functional>
@@ -9,11 +9,10 @@
 #include <span>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "shared/core/result.hpp"
 #include "shared/io/unique_fd.hpp"
 #include "worker/core/handoff_message.hpp"
+#include "worker/io/handoff_loop.hpp"
 
 namespace holdfast::worker {
 
@@ -30,7 +29,7 @@ class PeerLink {
   };
 
   // Takes a nonblocking SOCK_SEQPACKET socket.
-  PeerLink(boost::asio::io_context& io, UniqueFd fd, Callbacks callbacks);
+  PeerLink(HandoffLoop& loop, UniqueFd fd, Callbacks callbacks);
   PeerLink(PeerLink&&) noexcept = default;
   PeerLink& operator=(PeerLink&&) = delete;
   ~PeerLink();
@@ -41,7 +40,7 @@ class PeerLink {
   void read_the_rest();
 
  private:
-  struct State;  // shared with the pending wait, because a callback may destroy its link
+  struct State;  // shared with the call under way, because it may destroy its link
   std::shared_ptr<State> state_;
 };
 

@@ -1,15 +1,23 @@
-// What is counted and logged of a request, and by which names it is known.
+#include "worker/io/request_log.hpp"
+
 #include <algorithm>
-#include <cstring>
+#include <unistd.h>
+#include <utility>
 
 #include "worker/core/ascii.hpp"
 #include "worker/core/head_reader.hpp"
 #include "worker/core/request_line.hpp"
-#include "worker/io/sessions.hpp"
 
 namespace holdfast::worker {
 
-std::string_view Sessions::given_request_id(const Exchange& exchange) const {
+RequestLog::RequestLog(AccessLog& log, WallClock& wall, const Options& options)
+    : log_(log),
+      wall_(wall),
+      options_(options),
+      pid_(static_cast<std::uint64_t>(::getpid())),
+      usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")) {}
+
+std::string_view RequestLog::given_request_id(const Exchange& exchange) const {
   if (!exchange.head_parsed) return {};
   if (usual_request_id_) return exchange.parser.head().request_id;
   for (const ParsedField& field : exchange.parser.fields()) {
@@ -20,7 +28,7 @@ std::string_view Sessions::given_request_id(const Exchange& exchange) const {
   return {};
 }
 
-std::string& Sessions::request_id(Exchange& exchange) {
+std::string& RequestLog::request_id(Exchange& exchange) {
   if (!exchange.request_id.empty()) return exchange.request_id;
   if (const std::string_view given = given_request_id(exchange); !given.empty()) {
     exchange.request_id = given;
@@ -29,28 +37,23 @@ std::string& Sessions::request_id(Exchange& exchange) {
   return exchange.request_id = ids_.next();
 }
 
-std::string_view Sessions::request_id_field() const {
+std::string_view RequestLog::request_id_field() const {
   return options_.echo_request_id ? std::string_view(options_.request_id_header)
                                   : std::string_view{};
 }
 
-std::string_view Sessions::remote_address(Exchange& exchange) {
+std::string_view RequestLog::remote_address(Exchange& exchange) const {
   return exchange.connection != nullptr ? exchange.connection->peer.ip(exchange.remote_text)
                                         : std::string_view{};
 }
 
-ConnectionName Sessions::name_of(const Connection& connection) const {
+ConnectionName RequestLog::name_of(const Connection& connection) const {
   if (connection.origin) return connection.origin->id;
   return {identity_.generation, identity_.worker, connection.number};
 }
 
-// The one place where a request is counted and logged, whichever way it ended.
-void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint now) {
-  exchange.logged = true;
-  ++stats_.requests;
-  if (exchange.status >= 500) ++stats_.responses_5xx;
-  if (on_count) on_count();
-  if (draining_ && exchange.completion != Completion::Cut) ++drained_.served;
+void RequestLog::add(Exchange& exchange, const Connection& connection, TimePoint now,
+                     bool draining) {
   if (!log_.enabled()) return;
   const WallTime wall = wall_.at(now);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
@@ -81,7 +84,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
       exchange.response_size - std::min<std::uint64_t>(exchange.response_size, unsent);
   record.bytes_received = exchange.bytes_received;
   record.bytes_sent = exchange.bytes_sent;
-  record.remote_ipaddr = connection.peer.ip(address_text_);
+  record.remote_ipaddr = connection.peer.ip(exchange.remote_text);
   record.remote_port = connection.peer.port();
   if (const auto client = told_client(exchange, connection))
     record.client_ip = client->ip(exchange.client_text);
@@ -92,7 +95,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;
-  record.draining = draining_;
+  record.draining = draining;
   if (connection.origin)
     record.handed_off_from = std::exchange(connection.origin->handed_off_from, 0);
   record.completion = exchange.completion;
@@ -102,6 +105,26 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint n
     record.tls = &tls;
   }
   record.fields = exchange.log_fields();
+  log_.write(record);
+}
+
+void RequestLog::add_refusal(const Connection& connection, const char* type, std::string_view error,
+                             TimePoint now) {
+  if (!log_.enabled()) return;
+  HandshakeRecord record;
+  record.type = type;
+  record.logged_at = wall_.at(now);
+  record.error = error;
+  PeerAddress::Text peer{};
+  record.remote_ipaddr = connection.peer.ip(peer);
+  record.remote_port = connection.peer.port();
+  PeerAddress::Text client{};
+  if (connection.extra->client) record.client_ip = connection.extra->client->ip(client);
+  record.listener = connection.listener->name;
+  record.conn_id = name_of(connection);
+  record.pid = pid_;
+  record.worker = identity_.worker;
+  record.generation = identity_.generation;
   log_.write(record);
 }
 

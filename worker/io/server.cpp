@@ -26,8 +26,9 @@ Server::Impl::Impl(Options options)
       log_(io_, clock_),
       sessions_(io_, clock_, options_, selector_, log_, [this] { feed(ConnectionsGone{}); }),
       acceptors_(io_, clock_, sessions_, options_.max_connections),
-      giving_(io_, clock_, sessions_),
-      taking_(io_, sessions_, acceptors_, options_.max_connections,
+      handoff_loop_(io_, clock_),
+      giving_(handoff_loop_, sessions_),
+      taking_(handoff_loop_, acceptors_, options_.max_connections,
               [this] { feed(ConnectionsGone{}); }),
       timer_(io_, clock_, [this] { feed(WorkerTimerFired{}); }),
       stats_timer_(io_, clock_, [this] { say(sessions_.stats()); }),
@@ -62,7 +63,7 @@ int Server::Impl::run() {
 
 Result<void> Server::Impl::start() {
   HOLDFAST_ASSIGN(UniqueFd channel, take_channel());
-  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
+  HOLDFAST_TRY(sessions_.requests().trust(options_.trusted_proxies));
   HOLDFAST_TRY(load_tls());
   use_policy();
   sessions_.poller().start();
@@ -176,7 +177,10 @@ void Server::Impl::end_readiness() {
 }
 
 void Server::Impl::begin_drain(const BeginDrain& how) {
-  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) end_readiness();
+  if (how.reason == DrainReason::Shutdown || how.reason == DrainReason::Orphaned) {
+    end_readiness();
+    acceptors_.close_kept();
+  }
   say(Draining{how.reason});
   if (channel_) say(sessions_.stats());  // what a deadline would cut
   if (!stop_began_) {
@@ -267,6 +271,9 @@ void Server::on_accepting(std::function<void()> hook) { impl_->on_accepting(std:
 void Server::on_lame_duck(std::function<void()> hook) { impl_->on_lame_duck(std::move(hook)); }
 void Server::on_connection_state(ConnectionHook hook) {
   impl_->on_connection_state(std::move(hook));
+}
+void Server::on_handoff(GiveHook give, TakeHook take) {
+  impl_->on_handoff(std::move(give), std::move(take));
 }
 int Server::run() { return impl_->run(); }
 std::optional<Failure> Server::serve(int listener, std::string name) {

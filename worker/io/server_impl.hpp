@@ -22,6 +22,7 @@
 #include "worker/core/lifecycle.hpp"
 #include "worker/io/acceptors.hpp"
 #include "worker/io/access_log.hpp"
+#include "worker/io/asio_handoff_loop.hpp"
 #include "worker/io/handoff_giving.hpp"
 #include "worker/io/handoff_taking.hpp"
 #include "worker/io/loop_clock.hpp"
@@ -41,6 +42,10 @@ class Server::Impl {
   void handle(Handler handler);
   void on_accepting(std::function<void()> hook) { accepting_hook_ = std::move(hook); }
   void on_lame_duck(std::function<void()> hook) { lame_duck_hook_ = std::move(hook); }
+  void on_handoff(GiveHook give, TakeHook take) {
+    sessions_.give_state = std::move(give);
+    sessions_.take_state = std::move(take);
+  }
   void on_connection_state(ConnectionHook hook) { sessions_.on_state = std::move(hook); }
   void default_header(std::string name, std::string value) {
     sessions_.set_default_header(std::move(name), std::move(value));
@@ -56,7 +61,7 @@ class Server::Impl {
 
   boost::asio::io_context& io() { return io_; }
   bool ready() const { return ready_; }
-  Identity identity() const { return sessions_.identity(); }
+  Identity identity() { return sessions_.requests().identity(); }
   const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
@@ -108,6 +113,7 @@ class Server::Impl {
   std::optional<TlsContext> tls_;
   Sessions sessions_;
   Acceptors acceptors_;
+  AsioHandoffLoop handoff_loop_;
   HandoffGiving giving_;
   HandoffTaking taking_;
   std::optional<ControlChannel> channel_;

@@ -54,7 +54,7 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
 }
 
 void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
-  sessions_.set_identity({welcome.generation.value, welcome.worker.value});
+  sessions_.requests().set_identity({welcome.generation.value, welcome.worker.value});
   follow(welcome.options, options_);
   use_policy();
   if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);
@@ -69,7 +69,9 @@ void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds)
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i) {
     const ListenerInfo& listener = welcome.listeners[i];
     addresses_.push_back(listener.address);
-    acceptors_.add(std::move(fds[i]), listener_profile(options_, listener.name, listener.address));
+    ListenerProfile profile = listener_profile(options_, listener.name, listener.address);
+    profile.kept = listener.kept;
+    acceptors_.add(std::move(fds[i]), std::move(profile));
   }
   fds.erase(fds.begin(), fds.begin() + static_cast<std::ptrdiff_t>(welcome.listeners.size()));
   take_logs(welcome.fds, std::move(fds), log_, own_stderr_);

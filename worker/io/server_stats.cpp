@@ -25,7 +25,7 @@ void Server::Impl::start_averages() {
 }
 
 void Server::Impl::bump_averages() {
-  const Sessions::StateCounts counts = sessions_.count_states();
+  const StateCounts counts = sessions_.count_states();
   StatsSink& stats = *options_.stats;
   stats.bump_avg("http-state.new", static_cast<double>(counts.fresh));
   stats.bump_avg("http-state.active", static_cast<double>(counts.active));

@@ -105,7 +105,7 @@ Result<void> Server::Impl::add_listener(UniqueFd listener, std::string name, std
 Result<void> Server::Impl::start_thread() {
   if (thread_.joinable()) return {};
   if (status_.begun()) return plain_error("serve", "run() has the server");
-  HOLDFAST_TRY(sessions_.trust(options_.trusted_proxies));
+  HOLDFAST_TRY(sessions_.requests().trust(options_.trusted_proxies));
   HOLDFAST_TRY(load_tls());
   HOLDFAST_ASSIGN(UniqueFd log, open_log_target(options_.access_log));
   log_.open(std::move(log));

@@ -36,7 +36,7 @@ void Sessions::probe(Connection& connection) {
   } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
     feed(connection, ConnEvent::PeerGone);
   } else {
-    if (draining_) ++drained_.closed_idle;
+    if (drain_.begun()) ++drained_.closed_idle;
     feed(connection, ConnEvent::Quiet);
   }
 }
@@ -95,14 +95,7 @@ void Sessions::close(Connection& connection) {
 // REQUIRES: its descriptor is closed. It is freed when nobody can be using it any more.
 void Sessions::remove(Connection& connection) {
   if (giving_ != nullptr) giving_->forget(connection);
-  if (sweep_at_ == &connection) sweep_at_ = connection.next;
-  if (connection.previous != nullptr) {
-    connection.previous->next = connection.next;
-  } else {
-    first_ = connection.next;
-  }
-  if (connection.next != nullptr) connection.next->previous = connection.previous;
-  --open_;
+  all_.remove(connection);
   closed_.emplace_back(&connection);
   if (on_room) on_room();
   announce_if_gone();

@@ -49,43 +49,40 @@ void Sessions::time_out_request(Connection& connection) {
 }
 
 void Sessions::begin_drain(const DrainPlan& plan) {
-  new_grace_ = draining_ ? std::min(new_grace_, plan.new_grace) : plan.new_grace;
-  idle_grace_ = draining_ ? std::min(idle_grace_, plan.idle_grace) : plan.idle_grace;
-  idle_spread_ = IdleSpread(plan.idle_spread, stats().idle);
-  moving_ = plan.handoff && !draining_;
-  draining_ = true;
+  if (!drain_.begun()) refused_before_ = refused();
+  drain_.begin(plan, stats().idle);
   begin_sweep();
   announce_if_gone();
 }
 
 void Sessions::begin_sweep() {
-  const bool sweeping = sweep_at_ != nullptr;
-  sweep_at_ = first_;
-  if (!sweeping && first_ != nullptr) sweep();
+  const bool sweeping = all_.walking();
+  all_.begin_walk();
+  if (!sweeping && all_.walking()) sweep();
 }
 
 void Sessions::sweep() {
-  for (std::size_t i = 0; i < kSweepBatch && sweep_at_ != nullptr; ++i) {
-    Connection& connection = *sweep_at_;
-    sweep_at_ = connection.next;
-    if (connection.machine.moving && !moving_) {
+  for (std::size_t i = 0; i < kSweepBatch && all_.walking(); ++i) {
+    Connection& connection = all_.next_in_walk();
+    if (connection.machine.moving && !drain_.moving()) {
       feed(connection, ConnEvent::HandoffEnded);
     } else if (connection.machine.draining) {
-      if (!moving_) shorten_grace(connection);
+      if (!drain_.moving()) shorten_grace(connection);
     } else {
       begin_leaving(connection);
       if (connection.fd && connection.exchange != nullptr)
         tell(connection.exchange->drain_callback);
     }
   }
-  if (sweep_at_ != nullptr) boost::asio::post(io_, [this] { sweep(); });
+  if (all_.walking()) boost::asio::post(io_, [this] { sweep(); });
 }
 
 // A full stop in the middle of a reload's drain: who already waits for its grace waits less.
 void Sessions::shorten_grace(Connection& connection) {
   const ConnState state = connection.machine.state;
   if (state != ConnState::New && state != ConnState::Idle) return;
-  deadlines_.schedule(connection, std::min(connection.deadline(), now() + next_grace(state)));
+  deadlines_.schedule(connection,
+                      std::min(connection.deadline(), now() + drain_.next_grace(state)));
 }
 
 // Counted where the client has it, not where the kernel took it: a send buffer of megabytes makes a
@@ -103,14 +100,14 @@ bool Sessions::moves(Connection& connection) {
 }
 
 void Sessions::mark_progress() {
-  for (Connection* each = first_; each != nullptr; each = each->next) moves(*each);
+  for (Connection* each = all_.first(); each != nullptr; each = each->next) moves(*each);
 }
 
 // A callback of a handler's may close other connections: those stay linked until collect().
 std::size_t Sessions::cut_stuck() {
-  overtime_ = true;
+  drain_.begin_overtime();
   std::size_t stuck = 0;
-  for (Connection* each = first_; each != nullptr; each = each->next) {
+  for (Connection* each = all_.first(); each != nullptr; each = each->next) {
     if (!each->fd || moves(*each)) continue;
     ++stuck;
     cut(*each, Completion::Cut);
@@ -121,7 +118,9 @@ std::size_t Sessions::cut_stuck() {
 }
 
 void Sessions::cut_all() {
-  while (first_ != nullptr) cut(*first_, Completion::Cut);
+  const std::uint64_t before = drained_.cut;
+  while (all_.first() != nullptr) cut(*all_.first(), Completion::Cut);
+  if (drain_.overtime()) drained_.cut_overtime += drained_.cut - before;
   collect();
 }
 

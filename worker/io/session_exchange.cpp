@@ -40,6 +40,16 @@ void Sessions::detach_exchange(Connection& connection) {
   }
 }
 
+// The one place where a request is counted and logged, whichever way it ended.
+void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint at) {
+  exchange.logged = true;
+  ++stats_.requests;
+  if (exchange.status >= 500) ++stats_.responses_5xx;
+  if (on_count) on_count();
+  if (drain_.begun() && exchange.completion != Completion::Cut) ++drained_.served;
+  requests_.add(exchange, connection, at, drain_.begun());
+}
+
 // A callback may end the request, and with it the exchange: all are taken before the first is
 // called.
 void Sessions::fail_callbacks(Exchange& exchange) {
@@ -74,7 +84,7 @@ void Sessions::on_drain(Exchange& exchange, std::function<void()> callback) {
   if (exchange.stage != Stage::Handling)
     throw std::logic_error("a plain handler answers before it returns");
   exchange.drain_callback = std::make_shared<Exchange::Notice>(std::move(callback));
-  if (draining_) tell(exchange.drain_callback);
+  if (drain_.begun()) tell(exchange.drain_callback);
 }
 
 void Sessions::drop_orphan(Exchange& exchange) {

@@ -38,15 +38,30 @@ bool Sessions::can_move(const Connection& connection) {
 
 // In a drain, with another worker. The sweep may not have come to it yet.
 bool Sessions::stays_open(const Connection& connection) const {
-  return connection.machine.draining ? connection.machine.moving : moving_ && can_move(connection);
+  return connection.machine.draining ? connection.machine.moving
+                                     : drain_.moving() && can_move(connection);
 }
 
 void Sessions::begin_leaving(Connection& connection) {
-  const bool moves = moving_ && can_move(connection);
+  const bool moves = drain_.moving() && can_move(connection);
   feed(connection, moves ? ConnEvent::HandoffBegan : ConnEvent::DrainBegan);
 }
 
-std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
+// False: what the service knows of it stays here, and so does it.
+bool Sessions::carry_state(const Connection& connection, CarriedConnection& carried) {
+  if (!give_state) return true;
+  try {
+    auto state = give_state(info_of(connection));
+    if (!state || state->size() > kMaxCarriedState) return false;
+    carried.state = std::move(*state);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+std::optional<HandoffSource::Offering> Sessions::begin_offer(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   Exchange* exchange = connection.exchange;
   const ConnState state = connection.machine.state;
   if (!connection.machine.moving) return std::nullopt;
@@ -56,8 +71,9 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
     return std::nullopt;
   }
   const TimePoint at = now();
-  CarriedConnection carried;
-  carried.id = name_of(connection);
+  Offering offering{connection.fd.get(), {}, std::nullopt};
+  CarriedConnection& carried = offering.carried;
+  carried.id = requests_.name_of(connection);
   carried.listener = connection.listener->name;
   carried.peer = endpoint(connection.peer);
   if (connection.extra && connection.extra->client)
@@ -65,20 +81,27 @@ std::optional<CarriedConnection> Sessions::begin_offer(Connection& connection) {
   carried.fresh = state == ConnState::New;
   carried.requests = connection.machine.requests;
   carried.age = micros(at - connection.opened);
-  if (connection.scheduled()) carried.left = micros(connection.deadline() - at);
+  if (connection.scheduled()) {
+    offering.deadline = connection.deadline();
+    carried.left = micros(connection.deadline() - at);
+  }
   if (state == ConnState::Active) {
     --carried.requests;
     carried.pending = exchange->in;
     carried.pending_for = micros(at - exchange->started);
   }
+  if (!carry_state(connection, carried)) {
+    feed(connection, ConnEvent::HandoffEnded);
+    return std::nullopt;
+  }
   feed(connection, ConnEvent::OfferMade);
   deadlines_.cancel(connection);
   poller_.remove(connection.fd.get());
-  return carried;
+  return offering;
 }
 
-// `again`: it may be offered to somebody else.
-void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadline, bool again) {
+void Sessions::take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) {
+  auto& connection = static_cast<Connection&>(item);
   if (!again) feed(connection, ConnEvent::HandoffEnded);
   connection.interest = kReading;
   if (!poller_.add(connection.fd.get(), kReading, connection)) return close(connection);
@@ -91,7 +114,8 @@ void Sessions::take_back(Connection& connection, std::optional<TimePoint> deadli
   if (state == ConnState::New || state == ConnState::Idle || in_head) read(connection);
 }
 
-void Sessions::let_go(Connection& connection) {
+void Sessions::let_go(HandoffItem& item) {
+  auto& connection = static_cast<Connection&>(item);
   ++drained_.handed_off;
   feed(connection, ConnEvent::OfferReleased);
 }
@@ -107,8 +131,7 @@ void Sessions::forsake(Connection& connection) {
 
 // Nobody takes connections any more.
 void Sessions::stop_moving() {
-  if (!std::exchange(moving_, false)) return;
-  begin_sweep();
+  if (drain_.stop_moving()) begin_sweep();
 }
 
 void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
@@ -126,8 +149,14 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   connection->machine.state = carried.fresh ? ConnState::New : ConnState::Idle;
   connection->machine.requests = static_cast<std::uint32_t>(carried.requests);
   if (on_state) tell_state(*connection);
+  if (take_state) {
+    try {
+      take_state(info_of(*connection), carried.state);
+    } catch (...) {  // the connection is not the hook's to end
+    }
+  }
   if (carried.left) deadlines_.schedule(*connection, at + *carried.left);
-  if (draining_) begin_leaving(*connection);
+  if (drain_.begun()) begin_leaving(*connection);
   if (carried.pending.empty() || !connection->fd) return;
   begin_exchange(*connection).started = at - carried.pending_for;
   on_bytes(*connection, carried.pending);

@@ -42,7 +42,7 @@ bool Sessions::shake_hands(Connection& connection) {
   }
   extra.handshaking = false;
   watch(connection, kReading);
-  schedule(connection, draining_ ? new_grace_ : options_.header_timeout);
+  schedule(connection, drain_.begun() ? drain_.new_grace() : options_.header_timeout);
   return true;
 }
 
@@ -68,24 +68,9 @@ void Sessions::fail_handshake(Connection& connection, std::string_view error, bo
   feed(connection, ConnEvent::Quiet);  // the alert, or the answer, must not be destroyed by a RST
 }
 
-// What came before the first request and was not what the listener demands.
 void Sessions::log_refusal(const Connection& connection, const char* type, std::string_view error) {
   if (on_count) on_count();
-  if (!log_.enabled()) return;
-  HandshakeRecord record;
-  record.type = type;
-  record.logged_at = wall_.at(now());
-  record.error = error;
-  record.remote_ipaddr = connection.peer.ip(address_text_);
-  record.remote_port = connection.peer.port();
-  PeerAddress::Text client{};
-  if (connection.extra->client) record.client_ip = connection.extra->client->ip(client);
-  record.listener = connection.listener->name;
-  record.conn_id = name_of(connection);
-  record.pid = pid_;
-  record.worker = identity_.worker;
-  record.generation = identity_.generation;
-  log_.write(record);
+  requests_.add_refusal(connection, type, error, now());
 }
 
 }  // namespace holdfast::worker

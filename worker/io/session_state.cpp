@@ -38,27 +38,21 @@ void Sessions::tell_state(Connection& connection) {
   call_state_hook(connection, shown(before), shown(now));
 }
 
+ConnectionInfo Sessions::info_of(const Connection& connection) {
+  return {.number = connection.number,
+          .remote_address = connection.peer.ip(address_text_),
+          .remote_port = connection.peer.port(),
+          .listener = connection.listener->name,
+          .age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - connection.opened)};
+}
+
 void Sessions::call_state_hook(const Connection& connection, ConnectionState from,
                                ConnectionState to) {
   if (shutting_down_) return;
   try {
-    on_state({.number = connection.number,
-              .remote_address = connection.peer.ip(address_text_),
-              .remote_port = connection.peer.port(),
-              .listener = connection.listener->name},
-             from, to);
+    on_state(info_of(connection), from, to);
   } catch (...) {  // the connection is not the hook's to end
   }
-}
-
-Sessions::StateCounts Sessions::count_states() const {
-  StateCounts counts;
-  for (const Connection* each = first_; each != nullptr; each = each->next) {
-    counts.fresh += each->machine.state == ConnState::New ? 1 : 0;
-    counts.active += each->machine.state == ConnState::Active ? 1 : 0;
-    counts.idle += each->machine.state == ConnState::Idle ? 1 : 0;
-  }
-  return counts;
 }
 
 }  // namespace holdfast::worker

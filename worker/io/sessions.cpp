@@ -16,7 +16,6 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
       clock_(clock),
       options_(options),
       selector_(selector),
-      log_(log),
       on_gone_(std::move(on_gone)),
       poller_(io, [this] { collect(); }),
       deadlines_(
@@ -26,8 +25,7 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
             on_timer(static_cast<Connection&>(timer));
           },
           [this] { collect(); }),
-      pid_(static_cast<std::uint64_t>(::getpid())),
-      usual_request_id_(equals_ignoring_case(options.request_id_header, "X-Request-ID")),
+      requests_(log, wall_, options),
       keep_alive_lines_(render_keep_alive(options.keep_alive_hint, options.keep_alive_timeout)),
       scratch_(kReceiveSize) {
   head_limits_.max_head = options.max_head;
@@ -36,7 +34,7 @@ Sessions::Sessions(boost::asio::io_context& io, LoopClock& clock, const Options&
 
 Sessions::~Sessions() {
   shutting_down_ = true;
-  while (first_ != nullptr) close(*first_);
+  while (all_.first() != nullptr) close(*all_.first());
 }
 
 void Sessions::set_default_header(std::string name, std::string value) {
@@ -50,7 +48,7 @@ void Sessions::set_default_header(std::string name, std::string value) {
 void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
   Connection* added = add(std::move(fd), peer, listener);
   if (added == nullptr) return;
-  if (draining_) return begin_leaving(*added);
+  if (drain_.begun()) return begin_leaving(*added);
   schedule(*added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
 }
 
@@ -67,10 +65,7 @@ Connection* Sessions::add(UniqueFd fd, PeerAddress peer, const ListenerProfile& 
   }
   if (!poller_.add(connection->fd.get(), kReading, *connection)) return nullptr;
   Connection* added = connection.release();
-  added->next = first_;
-  if (first_ != nullptr) first_->previous = added;
-  first_ = added;
-  ++open_;
+  all_.add(*added);
   if (on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
   return added;
 }
@@ -107,18 +102,21 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
 }
 
 void Sessions::start_grace(Connection& connection) {
-  schedule(connection, next_grace(connection.machine.state));
+  schedule(connection, drain_.next_grace(connection.machine.state));
 }
 
-Millis Sessions::next_grace(ConnState state) {
-  return state == ConnState::New ? new_grace_ : idle_grace_ + idle_spread_.next();
+Drained Sessions::drained() const {
+  Drained all = drained_;
+  all.refused = refused() - refused_before_;
+  return all;
 }
 
 Stats Sessions::stats() const {
   Stats now = stats_;
-  now.connections = open_;
+  now.connections = all_.size();
   now.in_flight = exchanges_.in_use();
-  now.idle = open_ - std::min<std::size_t>(open_, now.in_flight - orphaned_handlers_);
+  now.idle =
+      now.connections - std::min<std::size_t>(now.connections, now.in_flight - orphaned_handlers_);
   return now;
 }
 

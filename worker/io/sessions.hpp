@@ -17,61 +17,48 @@
 #include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
-#include "worker/core/forwarded.hpp"
+#include "worker/core/drain.hpp"
 #include "worker/core/handoff_message.hpp"
-#include "worker/core/idle_spread.hpp"
-#include "worker/io/access_log.hpp"
-#include "worker/io/connection.hpp"
+#include "worker/io/connection_list.hpp"
 #include "worker/io/deadlines.hpp"
 #include "worker/io/exchange_pool.hpp"
+#include "worker/io/handoff_ends.hpp"
 #include "worker/io/poller.hpp"
-#include "worker/io/request_ids.hpp"
+#include "worker/io/request_log.hpp"
 #include "worker/io/tls_context.hpp"
-#include "worker/io/wall_clock.hpp"
 
 namespace holdfast::worker {
 
-class HandoffGiving;
-
-class Sessions {
+class Sessions : public HandoffSource {
  public:
   // `on_gone` runs, not from inside a call, each time the last connection has closed and no handler
   // is left running. All references must outlive this.
   Sessions(boost::asio::io_context& io, LoopClock& clock, const Options& options,
            const Selector& selector, AccessLog& log, std::function<void()> on_gone);
-  ~Sessions();
+  ~Sessions() override;
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
   Poller& poller() { return poller_; }
-  // Whose X-Forwarded-For is believed (Options::trusted_proxies).
-  Result<void> trust(const std::vector<std::string>& networks);
-  void set_identity(Identity identity) { identity_ = identity; }
-  Identity identity() const { return identity_; }
+  RequestLog& requests() { return requests_; }
 
   void set_default_header(std::string name, std::string value);
   const DefaultHeaders& default_headers() const { return default_headers_; }
 
   // Who gives connections away in a drain; null: nobody.
-  void hand_off_by(HandoffGiving* giving) { giving_ = giving; }
+  void hand_off_by(HandoffGiving* giving) override { giving_ = giving; }
 
   // For listeners with TLS; must outlive this.
   void use_tls(const TlsContext& context) { tls_ = &context; }
 
   void adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
 
-  struct DrainPlan {
-    Millis new_grace{0};
-    Millis idle_grace{0};
-    Millis idle_spread{0};  // closes of idle connections are spread over at most this
-    bool handoff = false;   // other workers take what they can
-  };
   // From now on connections leave as their state allows, and the responses of those that are not
   // handed off say close. Later calls may shorten graces.
   void begin_drain(const DrainPlan& plan);
-  bool draining() const { return draining_; }
+  bool draining() const { return drain_.begun(); }
   // From now on every response says close, and nothing else changes.
-  void begin_lame_duck() { lame_duck_ = true; }
+  void begin_lame_duck() { drain_.begin_lame_duck(); }
   // stop_timeout struck: all but the transfers that moved bytes since the last call of either are
   // ended, and nobody waits for handlers without a client any more. Returns how many were open.
   void mark_progress();
@@ -79,18 +66,16 @@ class Sessions {
   // The deadline struck: what is left is ended and logged as cut.
   void cut_all();
 
-  std::size_t size() const { return open_ + (overtime_ ? 0 : orphaned_handlers_); }
+  std::size_t size() const { return all_.size() + (drain_.overtime() ? 0 : orphaned_handlers_); }
   std::size_t orphaned_handlers() const { return orphaned_handlers_; }
   Stats stats() const;
-  Drained drained() const { return drained_; }
-  std::size_t connections() const { return open_; }
-  struct StateCounts {
-    std::size_t fresh = 0;
-    std::size_t active = 0;
-    std::size_t idle = 0;
-  };
-  StateCounts count_states() const;  // looks at every connection
+  std::uint64_t refused() const { return stats_.tls_failures + stats_.proxy_failures; }
+  Drained drained() const;
+  std::size_t connections() const { return all_.size(); }
+  StateCounts count_states() const { return all_.count_states(); }
   Server::ConnectionHook on_state;
+  Server::GiveHook give_state;
+  Server::TakeHook take_state;
   // Called when a connection was closed while accepting is paused for want of room.
   std::function<void()> on_room;
   // Runs after a request was counted, so that somebody can report it.
@@ -107,18 +92,14 @@ class Sessions {
   bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string_view keep_alive_lines() const { return keep_alive_lines_; }
-  std::string& request_id(Exchange& exchange);
-  // Where every response says it; nothing where none does.
-  std::string_view request_id_field() const;
-  std::string_view remote_address(Exchange& exchange);
-  std::string_view client_address(Exchange& exchange);
   const HeadLimits& head_limits() const { return head_limits_; }
 
   // For HandoffGiving and HandoffTaking
-  std::optional<CarriedConnection> begin_offer(Connection& connection);
-  void take_back(Connection& connection, std::optional<TimePoint> deadline, bool again);
-  void let_go(Connection& connection);
-  void stop_moving();
+  std::uint64_t generation() const override { return requests_.identity().generation; }
+  std::optional<Offering> begin_offer(HandoffItem& item) override;
+  void take_back(HandoffItem& item, std::optional<TimePoint> deadline, bool again) override;
+  void let_go(HandoffItem& item) override;
+  void stop_moving() override;
   void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation,
                  const ListenerProfile& listener);
 
@@ -145,7 +126,6 @@ class Sessions {
   Connection* add(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener);
   void feed(Connection& connection, ConnEvent event);
   void start_grace(Connection& connection);
-  Millis next_grace(ConnState state);
 
   // session_close.cpp: connections go
   void probe(Connection& connection);
@@ -178,6 +158,7 @@ class Sessions {
   static bool can_move(const Connection& connection);
   bool stays_open(const Connection& connection) const;
   void begin_leaving(Connection& connection);
+  bool carry_state(const Connection& connection, CarriedConnection& carried);
   void forsake(Connection& connection);
 
   // session_prepare.cpp, proxy_input.cpp: before the first request
@@ -190,15 +171,15 @@ class Sessions {
   void refuse_unfinished_header(const Connection& connection, const char* why);
   void refuse_header(const Connection& connection, const char* why);
 
-  // session_state.cpp, client_address.cpp: what is told of them, and who they are
+  // session_state.cpp: what is told of them
   void tell_state(Connection& connection);
+  ConnectionInfo info_of(const Connection& connection);
   void call_state_hook(const Connection& connection, ConnectionState from, ConnectionState to);
-  std::optional<PeerAddress> told_client(const Exchange& exchange,
-                                         const Connection& connection) const;
 
   // session_exchange.cpp: requests in flight
   Exchange& begin_exchange(Connection& connection);
   void detach_exchange(Connection& connection);
+  void log(Exchange& exchange, const Connection& connection, TimePoint at);
   void fail_callbacks(Exchange& exchange);
   void tell(const std::shared_ptr<Exchange::Notice>& notice);
   void drop_orphan(Exchange& exchange);
@@ -242,29 +223,19 @@ class Sessions {
   void watch_hijacked(Connection& connection);
   void release_hijacked(Connection& connection);
 
-  // request_log.cpp: what is counted and logged
-  void log(Exchange& exchange, const Connection& connection, TimePoint now);
-  ConnectionName name_of(const Connection& connection) const;
-  std::string_view given_request_id(const Exchange& exchange) const;
-
   boost::asio::io_context& io_;
   LoopClock& clock_;
   const Options& options_;
   const Selector& selector_;
-  AccessLog& log_;
   const TlsContext* tls_ = nullptr;
   HandoffGiving* giving_ = nullptr;
   std::function<void()> on_gone_;
   Poller poller_;
   Deadlines deadlines_;
   HeadLimits head_limits_;
-  TrustedProxies trusted_;
   DefaultHeaders default_headers_;
-  Identity identity_;
-  std::uint64_t pid_;
 
-  Connection* first_ = nullptr;  // of all open connections, newest first
-  std::size_t open_ = 0;
+  ConnectionList all_;
   std::uint64_t accepted_ = 0;
   // Freed after the batch of events in which they closed.
   std::vector<std::unique_ptr<Connection>> closed_;
@@ -272,23 +243,16 @@ class Sessions {
   std::uint32_t calls_ = 0;            // of streaming handlers
   std::size_t orphaned_handlers_ = 0;  // their clients left
 
-  bool draining_ = false;
-  bool overtime_ = false;
-  bool lame_duck_ = false;
-  bool moving_ = false;  // other workers take connections
-  Millis new_grace_{0};
-  Millis idle_grace_{0};
-  IdleSpread idle_spread_;
-  Connection* sweep_at_ = nullptr;
+  Drain drain_;
   bool gone_posted_ = false;
   bool shutting_down_ = false;
 
   Stats stats_;
   Drained drained_;
+  std::uint64_t refused_before_ = 0;  // the drain
   WallClock wall_{clock_};
+  RequestLog requests_;
   TimePoint last_seen_{};  // what now() said last
-  RequestIds ids_;
-  bool usual_request_id_;  // X-Request-ID, which every head is read for anyway
   PeerAddress::Text address_text_{};
   std::string keep_alive_lines_;  // the same in every head
   std::vector<char> scratch_;

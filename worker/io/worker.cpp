@@ -28,6 +28,9 @@ void Worker::on_drain(
     std::function<void(std::string_view, std::chrono::steady_clock::time_point)> callback) {
   impl_->drain = std::move(callback);
 }
+void Worker::on_connection(std::function<void(TakenConnection)> callback) {
+  impl_->on_connection(std::move(callback));
+}
 void Worker::on_cut(std::function<void()> callback) { impl_->cut = std::move(callback); }
 
 void Worker::ready() { impl_->link().post(Prepared{}); }

@@ -17,13 +17,16 @@ namespace holdfast::worker {
 namespace {
 
 constexpr Millis kWelcomeTimeout{10'000};
+// A service that is to give its connections away must come to each before its grace is over.
+constexpr Millis kMovesWithin{5'000};
 
 }  // namespace
 
 Worker::Impl::Impl(WorkerSettings settings)
     : settings_(std::move(settings)),
       link_(*this, DispatchFd::create().value()),
-      signals_(link_.wake_fd()) {
+      signals_(link_.wake_fd()),
+      handoff_(link_, tracker_, listeners, identity) {
   UniqueFd channel = take_channel().value();
   supervised = static_cast<bool>(channel);
   signals_.handle(SIGTERM);
@@ -34,7 +37,8 @@ Worker::Impl::Impl(WorkerSettings settings)
     else
       link_.stats_changed();
   });
-  link_.start(std::move(channel), policy());
+  handoff_.on_stopped = [this] { drain_tracker(false); };
+  link_.start(std::move(channel), policy(), settings_.handoff && settings_.track_connections);
   if (supervised) {
     // `pkill -USR1`, meant for the supervisor, must not kill its workers.
     signals_.ignore(SIGUSR1);
@@ -119,19 +123,32 @@ void Worker::Impl::begin_lame_duck() {
   if (lame_duck) lame_duck();
 }
 
-void Worker::Impl::begin_drain(DrainReason reason, TimePoint deadline) {
+void Worker::Impl::begin_drain(DrainReason reason, IdlePolicy idle, TimePoint deadline) {
   if (!draining_.exchange(true)) answered_before_drain_ = answered_;
-  const bool stop = reason == DrainReason::Shutdown;
-  tracker_.begin_drain(
-      settings_.new_grace,
-      stop ? std::min(settings_.idle_grace, settings_.stop_idle_grace) : settings_.idle_grace,
-      stop ? Millis{0} : settings_.idle_spread);
+  stopping_ = reason == DrainReason::Shutdown;
+  drain_tracker(handoff_.begin_drain(idle == IdlePolicy::Handoff));
   if (drain) drain(to_string(reason), deadline);
 }
 
+void Worker::Impl::drain_tracker(bool moves) {
+  const Millis least = moves ? kMovesWithin : Millis{0};
+  const Millis idle_grace =
+      stopping_ ? std::min(settings_.idle_grace, settings_.stop_idle_grace) : settings_.idle_grace;
+  tracker_.begin_drain(std::max(settings_.new_grace, least), std::max(idle_grace, least),
+                       stopping_ ? Millis{0} : settings_.idle_spread);
+}
+
 void Worker::Impl::cut_connections() {
+  handoff_.end();
   tracker_.cut();
   if (cut) cut();
+}
+
+void Worker::Impl::meet(const Peer& peer, UniqueFd link) { handoff_.meet(peer, std::move(link)); }
+
+std::optional<HandoffDone> Worker::Impl::handoff_done() {
+  if (handoff_.counts().sent == 0) return std::nullopt;
+  return handoff_.counts();
 }
 
 void Worker::Impl::use_own_stderr() {
@@ -150,6 +167,7 @@ Drained Worker::Impl::finish() {
     const auto counts = tracker_.counts();
     report.closed_idle += counts.closed_idle;
     report.cut += counts.cut;
+    report.handed_off = handoff_.handed_off();
   }
   if (report.served == 0) report.served = answered_ - answered_before_drain_;
   // The supervisor kills at kill_timeout: what is given up must be counted and said before that.
@@ -160,9 +178,9 @@ Drained Worker::Impl::finish() {
 Stats Worker::Impl::stats() {
   Stats stats;
   const auto counts = tracker_.counts();
-  stats.connections = counts.connections;
+  stats.connections = counts.connections + handoff_.held();
   stats.in_flight = counts.active;
-  stats.idle = counts.connections - counts.active;
+  stats.idle = stats.connections - counts.active;
   stats.requests = answered_ > 0 ? answered_.load() : counts.requests;
   stats.responses_5xx = answered_5xx_;
   return stats;
@@ -171,7 +189,7 @@ Stats Worker::Impl::stats() {
 std::size_t Worker::Impl::connections() {
   if (!accepted_) return 0;
   if (settling_ > 0) return 1;
-  if (settings_.track_connections) return tracker_.counts().connections;
+  if (settings_.track_connections) return handoff_.held() + tracker_.counts().connections;
   const std::lock_guard lock(mutex_);
   return gone_ ? 0 : 1;
 }
@@ -179,8 +197,11 @@ std::size_t Worker::Impl::connections() {
 std::optional<TimePoint> Worker::Impl::wake_at() {
   const auto flush = log_.next_flush();
   const auto check = draining_ ? tracker_.next_check() : std::nullopt;
-  if (flush && check) return std::min(*flush, *check);
-  return flush ? flush : check;
+  std::optional<TimePoint> first;
+  for (const auto& at : {flush, check, handoff_.wake_at()}) {
+    if (at) first = first ? std::min(*first, *at) : *at;
+  }
+  return first;
 }
 
 void Worker::Impl::on_wake() {
@@ -193,6 +214,7 @@ void Worker::Impl::on_wake() {
       write_fully(STDERR_FILENO, "holdfast: " + fresh.error().message + "; the old file is kept\n");
   }
   log_.flush();
+  handoff_.run();
   if (!draining_ || link_.finished()) return;
   if (listeners_closed_ && settling_ > 0 && --settling_ > 0) return link_.wake();
   tracker_.check();

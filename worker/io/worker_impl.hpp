@@ -10,6 +10,7 @@
 #include "holdfast/worker/worker.hpp"
 #include "worker/io/drain_signals.hpp"
 #include "worker/io/shared_access_log.hpp"
+#include "worker/io/worker_handoff.hpp"
 #include "worker/io/worker_link.hpp"
 
 namespace holdfast::worker {
@@ -37,12 +38,16 @@ class Worker::Impl final : public LinkedService {
   std::function<void()> lame_duck;
   std::function<void(std::string_view, TimePoint)> drain;
   std::function<void()> cut;
+  void on_connection(std::function<void(TakenConnection)> callback) {
+    handoff_.taken = std::move(callback);
+  }
 
  private:
   void start_alone();
   void await_welcome();
   LifecyclePolicy policy() const;
   void run();
+  void drain_tracker(bool moves);
 
   LifecyclePolicy on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) override;
   void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) override;
@@ -50,10 +55,12 @@ class Worker::Impl final : public LinkedService {
   void pause_accepting() override;
   void close_listeners(bool accept_queued) override;
   void begin_lame_duck() override;
-  void begin_drain(DrainReason reason, TimePoint deadline) override;
+  void begin_drain(DrainReason reason, IdlePolicy idle, TimePoint deadline) override;
   void cut_connections() override;
   void use_own_stderr() override;
   Drained finish() override;
+  void meet(const Peer& peer, UniqueFd link) override;
+  std::optional<HandoffDone> handoff_done() override;
   Stats stats() override;
   std::size_t connections() override;
   std::optional<TimePoint> wake_at() override;
@@ -64,10 +71,12 @@ class Worker::Impl final : public LinkedService {
   DrainSignals signals_;
   SharedAccessLog log_;
   ConnectionTracker tracker_;
+  WorkerHandoff handoff_;
   std::atomic<bool> draining_ = false;
   std::atomic<std::uint64_t> answered_ = 0;
   std::atomic<std::uint64_t> answered_5xx_ = 0;
   std::uint64_t answered_before_drain_ = 0;
+  bool stopping_ = false;  // the service ends
   bool accepted_ = false;  // it may have had connections
   // The service's loop may hold a connection that it has accepted and not opened yet. It gets one
   // turn after the listeners are closed: these many ends of dispatch() must still come.

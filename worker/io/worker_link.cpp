@@ -20,12 +20,12 @@ WorkerLink::WorkerLink(LinkedService& service, DispatchFd loop)
     : service_(service), loop_(std::move(loop)) {}
 WorkerLink::~WorkerLink() = default;
 
-void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy) {
+void WorkerLink::start(UniqueFd channel, LifecyclePolicy policy, bool handoff) {
   lifecycle_.policy = policy;
   lifecycle_.supervised = static_cast<bool>(channel);
   if (!channel) return;
   channel_.emplace(std::move(channel));
-  say(our_hello(false));
+  say(our_hello(handoff));
   arm();
 }
 
@@ -108,6 +108,7 @@ void WorkerLink::on_message(const ControlMessage& message, std::vector<UniqueFd>
                    lifecycle_.policy = service_.on_welcome(m, std::move(fds));
                  },
                  [&](const ReopenLogs& m) { service_.take_logs(m.fds, std::move(fds)); },
+                 [&](const Peer& m) { service_.meet(m, std::move(fds[0])); },
                  [&](const Ping&) { say(Pong{}); },
                  [&](const StatsRequest&) { say(service_.stats()); },
                  [](const auto&) {},
@@ -137,13 +138,14 @@ void WorkerLink::perform(const WorkerAction& action) {
           [&](const BeginDrain& how) {
             say(Draining{how.reason});
             say(service_.stats());  // what a deadline would cut
-            service_.begin_drain(how.reason, lifecycle_.stop_at.value_or(Clock::now()));
+            service_.begin_drain(how.reason, how.idle, lifecycle_.stop_at.value_or(Clock::now()));
           },
           [](const MarkProgress&) {},  // never: nobody here sees progress
           [](const CutStuck&) {},
           [&](const CutConnections&) { service_.cut_connections(); },
           [&](const UseOwnStderr&) { service_.use_own_stderr(); },
           [&](const FinishWorker&) {
+            if (const auto done = service_.handoff_done()) say(*done);
             say(service_.finish());
             if (channel_ && channel_->wants_write() && wait_writable(channel_->fd(), kLastWords))
               channel_->flush();

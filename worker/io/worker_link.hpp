@@ -32,10 +32,12 @@ class LinkedService {
   virtual void pause_accepting() = 0;
   virtual void close_listeners(bool accept_queued) = 0;  // once
   virtual void begin_lame_duck() = 0;
-  virtual void begin_drain(DrainReason reason, TimePoint deadline) = 0;
+  virtual void begin_drain(DrainReason reason, IdlePolicy idle, TimePoint deadline) = 0;
   virtual void cut_connections() = 0;
   virtual void use_own_stderr() = 0;
   virtual Drained finish() = 0;  // flushes the log
+  virtual void meet(const Peer& peer, UniqueFd link) = 0;
+  virtual std::optional<HandoffDone> handoff_done() = 0;
 
   virtual Stats stats() = 0;
   virtual std::size_t connections() = 0;
@@ -49,12 +51,14 @@ class WorkerLink {
   WorkerLink(LinkedService& service, DispatchFd loop);
   ~WorkerLink();
 
-  // Says hello. Without a channel nobody is there to obey.
-  void start(UniqueFd channel, LifecyclePolicy policy);
+  // Says hello. Without a channel nobody is there to obey. `handoff` as in our_hello().
+  void start(UniqueFd channel, LifecyclePolicy policy, bool handoff);
 
   int fd() const { return loop_.fd(); }
   int wake_fd() const { return loop_.wake_fd(); }
   void wake() { loop_.wake(); }
+  void watch_also(int fd) { loop_.watch_also(fd); }  // dispatch() is wanted when it is readable
+  void unwatch_also(int fd) { loop_.unwatch_also(fd); }
   bool dispatch();  // false once finished
   bool finished() const { return finished_; }
   bool welcomed() const { return welcomed_; }

@@ -38,6 +38,7 @@ std::vector<Golden> goldens() {
       {"stats_tls", Stats{12, 10, 2, 345, 6, 7}},
       {"stats_proxy", Stats{12, 10, 2, 345, 6, 0, 8}},
       {"drained", Drained{7, 0, 5, 1, 0}},
+      {"drained_overtime", Drained{7, 0, 5, 4, 0, 3, 2}},
       {"welcome", Welcome{1,
                           {3},
                           {7},
@@ -45,6 +46,7 @@ std::vector<Golden> goldens() {
                           {"access_log", "stderr"},
                           {Millis{60'000}, Millis{5'000}, Millis{1'000}, Millis{100}, Millis{2'000},
                            Millis{600'000}}}},
+      {"welcome_kept", Welcome{1, {1}, {1}, {{"http", ":80", true}}, {}, {}}},
       {"welcome_overtime",
        Welcome{1,
                {1},
@@ -223,10 +225,11 @@ TEST(ControlMessageTest, BytesThatAreNotUtf8AreReplacedNeverThrown) {
 
 TEST(ControlMessageTest, ExpectedDescriptorsAreThoseThatAreNamed) {
   for (const Golden& golden : goldens()) {
-    const std::size_t expected = golden.file == "welcome"       ? 4
-                                 : golden.file == "reopen_logs" ? 1
-                                 : golden.file == "peer"        ? 1
-                                                                : 0;
+    const std::size_t expected = golden.file == "welcome"        ? 4
+                                 : golden.file == "reopen_logs"  ? 1
+                                 : golden.file == "peer"         ? 1
+                                 : golden.file == "welcome_kept" ? 1
+                                                                 : 0;
     EXPECT_EQ(expected_fds(golden.message), expected) << golden.file;
   }
 }

@@ -69,6 +69,30 @@ TEST_F(FleetReloadTest, CommitsAndDrainsTheOldGeneration) {
   EXPECT_FALSE(world.fleet.wake_at) << "an idle fleet needs no timer";
 }
 
+TEST_F(FleetReloadTest, EndsWithOneReportThatHasTheTimesOfTheReloadAndTheDrain) {
+  world.feed(ReloadRequested{});
+  world.now += Millis{40};
+  while (world.fleet.serving == kFirst) {
+    for (const FleetEvent& answer : std::exchange(world.answers, {})) world.feed(answer);
+    for (const Worker& worker : std::vector<Worker>(world.fleet.workers)) world.work(worker.id);
+  }
+  EXPECT_EQ(world.reports("generation_drained"), 0U);
+  world.now += Millis{700};
+  world.settle();
+  EXPECT_EQ(world.reports("generation_drained"), 1U);
+  EXPECT_EQ(world.number("generation_drained", "generation"), 1U);
+  EXPECT_EQ(world.number("generation_drained", "ready_ms"), 40U);
+  EXPECT_EQ(world.number("generation_drained", "drain_ms"), 700U);
+}
+
+TEST_F(FleetReloadTest, EndsWithAReportAlsoWhenNoOldWorkerLivedToDrain) {
+  pause_old();
+  for (const WorkerId id : world.of(kFirst)) world.die(id);
+  EXPECT_EQ(world.reports("reload_done"), 1U);
+  EXPECT_EQ(world.reports("generation_drained"), 1U);
+  EXPECT_EQ(world.number("generation_drained", "served"), 0U);
+}
+
 TEST_F(FleetReloadTest, StartsNothingBeforeTheCommandIsFound) {
   world.feed(ReloadRequested{});
   EXPECT_EQ(world.fleet.workers.size(), 2U);

@@ -223,6 +223,32 @@ TEST_F(FleetStopTest, AWorkerMayDrainUntilStopTimeoutMaxBeforeItIsKilled) {
   EXPECT_EQ(told<KillWorker>(), 2U);
 }
 
+TEST_F(FleetStopTest, TheReportHasEachCauseOfACut) {
+  const std::vector<WorkerId> ids = world.of(kFirst);
+  world.fleet.policy.lame_duck = Millis{1'000};
+  world.feed(StopRequested{});
+  world.queues = {3, 2};  // nobody takes them
+  world.advance(Millis{1'000} + world.fleet.policy.syn_wait);
+  world.feed(WorkerDrained{ids[0], Drained{5, 0, 7, 4, 0, 1, 6}});
+  world.die(ids[0], {});
+  world.feed(WorkerLoadChanged{ids[1], 9, 8});
+  world.advance(world.fleet.policy.stop_timeout + world.fleet.policy.kill_timeout);
+  world.die(ids[1], {SIGKILL, 0});
+  const std::vector<std::pair<const char*, std::uint64_t>> expected{{"served", 5},
+                                                                    {"handed_off", 0},
+                                                                    {"closed_idle", 7},
+                                                                    {"refused", 3 + 2 + 6},
+                                                                    {"cut", 12},
+                                                                    {"cut_at_stop_timeout", 3},
+                                                                    {"cut_at_stop_timeout_max", 1},
+                                                                    {"cut_by_kill", 8},
+                                                                    {"killed", 1}};
+  for (const auto& [field, value] : expected)
+    EXPECT_EQ(world.number("stopped", field), value) << field;
+  EXPECT_EQ(world.number("stopped", "stop_ms"), world.number("stopped", "drain_ms") + 1'000);
+  EXPECT_EQ(world.reports("stopped"), 1U);
+}
+
 TEST_F(FleetStopTest, ASecondRequestAsksWhatItCutsAndKills) {
   const std::vector<WorkerId> ids = world.of(kFirst);
   world.feed(StopRequested{});

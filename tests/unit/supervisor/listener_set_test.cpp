@@ -1,11 +1,15 @@
 #include "supervisor/io/listener_set.hpp"
 
 #include <arpa/inet.h>
+#include <csignal>
 #include <filesystem>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -101,6 +105,74 @@ TEST(ListenerSetTest, AShutListenerRefusesEvenWhereACopyIsLeft) {
   set.shut();
   const UniqueFd client = connect_to(port);
   EXPECT_FALSE(connected(client, Millis{1'000}));
+}
+
+TEST(ListenerSetTest, AShutListenerRefusesAlthoughAChildInheritedACopy) {
+  ListenerSet set = open("127.0.0.1:0");
+  const std::uint16_t port = port_of(set);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  set.shut();
+  EXPECT_FALSE(connected(connect_to(port), Millis{1'000}));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+// A client that never sees our SYN-ACK.
+class HalfOpenClient {
+ public:
+  explicit HalfOpenClient(std::uint16_t port)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog filter{1, &nothing};
+    EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter), 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  // From now on it does.
+  const UniqueFd& let_go() const {
+    const int ignored = 0;
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored);
+    return fd_;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+TEST(ListenerSetTest, AHandshakeUnderWayEndsBehindTheClosedDoor) {
+  ListenerSet set = open("127.0.0.1:0");
+  const HalfOpenClient client(port_of(set));
+  EXPECT_EQ(set.measure().half_open, 1U);
+  EXPECT_TRUE(set.close_the_door().empty());
+  EXPECT_EQ(set.measure().half_open, 1U);
+  EXPECT_TRUE(connected(client.let_go(), Millis{10'000})) << "our SYN-ACK comes again";
+  EXPECT_EQ(set.measure().half_open, 0U);
+  EXPECT_EQ(set.measure().queued, 1U);
+}
+
+TEST(ListenerSetTest, AnInheritedListenerIsNeitherFilteredNorShutNorMeasured) {
+  ListenerSet theirs = open("127.0.0.1:0");
+  const std::uint16_t port = port_of(theirs);
+  std::vector<InheritedListener> given;
+  given.push_back({"http", "127.0.0.1:" + std::to_string(port),
+                   std::move(theirs.duplicates().value().front())});
+  const auto spec = parse_listener_spec("127.0.0.1:1").value();
+  ListenerSet ours = ListenerSet::open({spec}, std::move(given)).value();
+  EXPECT_EQ(port_of(ours), port);
+  EXPECT_TRUE(ours.infos().at(0).kept);
+  const UniqueFd queued = connect_to(port);
+  ASSERT_TRUE(connected(queued, Millis{1'000}));
+  EXPECT_EQ(ours.measure().queued, 0U) << "it is the next one's";
+  EXPECT_TRUE(ours.close_the_door().empty());
+  ours.shut();
+  EXPECT_TRUE(connected(connect_to(port), Millis{1'000}));
+  EXPECT_EQ(theirs.measure().queued, 2U);
 }
 
 TEST(ListenerSetTest, AUnixPathIsUnlinkedWhenTheDoorCloses) {

@@ -202,5 +202,24 @@ TEST(ConnectionTrackerTest, ManyThreadsKeepOneBook) {
   EXPECT_GE(tracker.counts().requests, 1u);
 }
 
+// The driver runs on another thread: here between the offer and the end of hand_off().
+TEST(ConnectionTrackerTest, WhatIsBeingHandedOffIsNeitherToldToLeaveNorCut) {
+  ConnectionTracker tracker;
+  const Pair pair = connect_tcp();
+  auto connection = tracker.open(pair.server.get());
+  tracker.begin_drain(0ms, 0ms);
+  tracker.hand_off_by([&](const TakenConnection& given) {
+    check_all(tracker);
+    EXPECT_EQ(read_now(pair.server), -1) << "it was told to leave";
+    tracker.cut();
+    EXPECT_EQ(read_now(pair.server), -1) << "it was cut";
+    ::close(given.fd);
+    return true;
+  });
+  EXPECT_TRUE(connection.hand_off());
+  EXPECT_EQ(tracker.counts().closed_idle, 0U);
+  EXPECT_EQ(tracker.counts().connections, 0U);
+}
+
 }  // namespace
 }  // namespace holdfast::worker

@@ -20,8 +20,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "holdfast/export.h"
+#include "holdfast/worker/taken_connection.hpp"
 
 namespace holdfast::worker {
 
@@ -59,6 +61,18 @@ class HOLDFAST_API ConnectionTracker {
     void idle();
     // The response whose head is written now should say "Connection: close".
     bool should_close() const;
+    // A drain is under way, and workers of the next generation take connections: hand_off() this
+    // one as soon as no request of it is in flight, instead of waiting for the next.
+    bool should_move() const;
+    // Gives the connection to the next generation, between two requests, before the first, or with
+    // a part of a head read; `pending` are the bytes that were read and not answered, `state` is
+    // what the next one is to know beside. The service has stopped reading it, and no call of its
+    // own is under way there. True: it is the library's, as after closed(); take your descriptor
+    // out of every epoll set and close(2) it, but never shutdown() it: that would end the
+    // connection for its next owner. If nobody takes it, it comes back by Worker::on_connection.
+    // False: nothing has happened (no such drain any more; more than 32 KiB pending, or 4 KiB of
+    // state; no descriptor, or no listener known); serve it on.
+    bool hand_off(std::string_view pending = {}, std::string_view state = {});
     // Call it before the descriptor is closed, or handed to whoever closes it: the tracker never
     // touches the descriptor afterwards. Does nothing the second time.
     void closed();
@@ -76,8 +90,11 @@ class HOLDFAST_API ConnectionTracker {
   ConnectionTracker& operator=(const ConnectionTracker&) = delete;
 
   // A connection that was accepted. Without a descriptor it is counted and waited for, but only
-  // the server itself can end it.
-  Connection open(int fd = -1);
+  // the server itself can end it. `listener`: from which, by its name; needed for hand_off() where
+  // there are several.
+  Connection open(int fd = -1, std::string_view listener = {});
+  // One that came by Worker::on_connection.
+  Connection open(const TakenConnection& taken);
 
   bool draining() const;
   Counts counts() const;
@@ -95,6 +112,9 @@ class HOLDFAST_API ConnectionTracker {
   // to `idle_spread` longer, so that not all of them end in one instant. A second call only
   // shortens what is left.
   void begin_drain(Duration new_grace, Duration idle_grace, Duration idle_spread = Duration{0});
+  // Until it is called with nothing, connections should_move(), and `take` gets those that
+  // hand_off(), on whatever thread: true makes it the owner of the descriptor, a duplicate.
+  void hand_off_by(std::function<bool(TakenConnection given)> take);
   // Lets go those whose grace is over. When to call it: at next_check(), by the steady clock.
   void check();
   std::optional<TimePoint> next_check() const;
@@ -103,6 +123,7 @@ class HOLDFAST_API ConnectionTracker {
 
  private:
   class HOLDFAST_LOCAL Impl;
+  HOLDFAST_LOCAL Connection enter(std::unique_ptr<Connection::Node> node);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -56,6 +56,7 @@ class HOLDFAST_API Request {
   // remote address where they say nothing.
   std::string_view client_address() const;
   std::string_view listener() const;  // the name of the listener that accepted the connection
+  std::uint64_t connection() const;   // as ConnectionInfo::number; 0 once the client has left
   std::uint64_t generation() const;   // 0 when run alone
   std::uint64_t worker() const;
   bool draining() const;  // the worker is on its way out

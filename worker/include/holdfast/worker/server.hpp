@@ -14,6 +14,7 @@
 // there may be many of them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,10 +48,11 @@ HOLDFAST_API std::string_view to_string(ConnectionState state);
 
 // Views are valid for the call they are passed to.
 struct ConnectionInfo {
-  std::uint64_t number = 0;         // of those that this server accepted, from 1
+  std::uint64_t number = 0;         // of those that this server accepted or took, from 1
   std::string_view remote_address;  // as Request::remote_address()
   std::uint16_t remote_port = 0;
   std::string_view listener;
+  std::chrono::milliseconds age{0};  // since it was accepted, by this process or an older one
 };
 
 class HOLDFAST_API Server {
@@ -84,6 +86,16 @@ class HOLDFAST_API Server {
   using ConnectionHook =
       std::function<void(const ConnectionInfo&, ConnectionState from, ConnectionState to)>;
   void on_connection_state(ConnectionHook hook);
+
+  // For a service that remembers things of a connection, under ConnectionInfo::number, when
+  // `holdfast run --idle handoff` moves it to a worker of the next generation: what `give` returns,
+  // at most 4 KiB, `take` gets there, before the connection's next request. The two processes run
+  // different versions of the service, so the text should say which it is of. Nothing, or more than
+  // that: this connection does not move. It may be asked for again when nobody took it; that it has
+  // gone is ConnectionState::Closed. On the server's thread; what they throw counts as nothing.
+  using GiveHook = std::function<std::optional<std::string>(const ConnectionInfo&)>;
+  using TakeHook = std::function<void(const ConnectionInfo&, std::string_view state)>;
+  void on_handoff(GiveHook give, TakeHook take);
 
   // As a program
   // ------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@
 #include "holdfast/export.h"
 #include "holdfast/worker/access_entry.hpp"
 #include "holdfast/worker/connection_tracker.hpp"
+#include "holdfast/worker/taken_connection.hpp"
 
 namespace holdfast::worker {
 
@@ -44,6 +45,11 @@ struct WorkerSettings {
 
   // False: the service keeps its own book, and calls drained() when its last connection is gone.
   bool track_connections = true;
+
+  // True: where the operator wants it (`holdfast run --idle handoff`), a reload moves connections
+  // to the next generation. The service gives them by Connection::hand_off() and takes them by
+  // on_connection(). Off, because a service that does neither would only be offered them.
+  bool handoff = false;
 
   // Under a supervisor its own values replace these.
   Duration stop_timeout{60'000};
@@ -104,12 +110,17 @@ class HOLDFAST_API Worker {
   void on_lame_duck(std::function<void()> callback);
   // The drain has begun. `reason` is reload, shutdown, scale, recycle, rollback, orphaned or
   // operator. From now on every response should say "Connection: close", and idle connections
-  // should go (connections() sees to that). Requests in flight have until `deadline`. May come
-  // again with another reason; the deadline only ever comes nearer. After it, and not before,
-  // comes on_close_listeners; with reason shutdown that is later, and accepting goes on till then.
+  // should go (connections() sees to that), but for those that should_move(). Requests in flight
+  // have until `deadline`. May come again with another reason; the deadline only ever comes nearer.
+  // After it, and not before, comes on_close_listeners; with reason shutdown that is later, and
+  // accepting goes on till then.
   void on_drain(
       std::function<void(std::string_view reason, std::chrono::steady_clock::time_point deadline)>
           callback);
+  // With WorkerSettings::handoff: a connection that a worker of an older generation gave, or one of
+  // this worker's own that nobody took. open() it before this returns, and serve it like an
+  // accepted one that has already brought `pending`.
+  void on_connection(std::function<void(TakenConnection connection)> callback);
   // The deadline struck: end what is left, now. connections() has already shut its ones down. When
   // it returns the worker is finished.
   void on_cut(std::function<void()> callback);
