@@ -60,8 +60,9 @@ TEST_P(HandoffSplitTest, ABurstCutAtAnyByteIsAnsweredInOrderAndOnce) {
   }
   RawClient(address).get("/", "X-Request-ID: last\r\n");  // all are accepted
   const int reloads = GetParam() == Moment::MovedTwice ? 2 : 1;
+  std::size_t from = 0;
   for (int i = 0; i < reloads; ++i) {
-    const std::size_t from = run.mark();
+    from = run.mark();
     run.signal(SIGHUP);
     if (GetParam() == Moment::Reloading) break;
     run.wait("reload_done", from);
@@ -97,6 +98,7 @@ TEST_P(HandoffSplitTest, ABurstCutAtAnyByteIsAnsweredInOrderAndOnce) {
       ASSERT_FALSE(response.says_close()) << "cut at " << cut.at;
     }
   }
+  run.wait("reload_done", from);
   wait_all_moved(run);
   for (Cut& cut : cuts) {
     EXPECT_EQ(cut.client->get("/").generation(), reloads + 1) << "cut at " << cut.at;
