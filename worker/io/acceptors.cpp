@@ -21,13 +21,13 @@ Acceptors::Acceptors(boost::asio::io_context& io, LoopClock& clock, Sessions& se
     : sessions_(sessions), max_connections_(max_connections), retry_(io, clock, [this] {
         if (wanted_ && !watching_) watch();
       }) {
-  sessions_.on_room = [this] {
+  sessions_.hooks.on_room = [this] {
     if (wanted_ && !watching_) watch();
   };
 }
 
 Acceptors::~Acceptors() {
-  sessions_.on_room = nullptr;
+  sessions_.hooks.on_room = nullptr;
   close(false);
 }
 

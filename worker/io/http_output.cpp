@@ -24,6 +24,16 @@ bool file_is_at_fault(int error) {
          error == EOVERFLOW || error == ESPIPE;
 }
 
+// What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a
+// draining worker says it in the response to the last request that has arrived.
+bool next_request_is_here(const Exchange& exchange) {
+  if (exchange.connection == nullptr || !exchange.body_done || exchange.handler == nullptr)
+    return false;
+  const bool streams = std::holds_alternative<StreamHandler>(*exchange.handler);
+  if (streams ? !exchange.in.empty() : exchange.read_ahead) return true;
+  return bytes_waiting(*exchange.connection);
+}
+
 }  // namespace
 
 Sessions::Step Sessions::respond(Connection& connection) {
@@ -204,16 +214,6 @@ bool Sessions::must_close(const Exchange& exchange) const {
   if (!drain_.must_close()) return false;
   if (exchange.connection != nullptr && stays_open(*exchange.connection)) return false;
   return !next_request_is_here(exchange);
-}
-
-// What a client sent behind a request whose response says close is lost (RFC 9112, 9.3.2). So a
-// draining worker says it in the response to the last request that has arrived.
-bool Sessions::next_request_is_here(const Exchange& exchange) const {
-  if (exchange.connection == nullptr || !exchange.body_done || exchange.handler == nullptr)
-    return false;
-  const bool streams = std::holds_alternative<StreamHandler>(*exchange.handler);
-  if (streams ? !exchange.in.empty() : exchange.read_ahead) return true;
-  return bytes_waiting(*exchange.connection);
 }
 
 std::string_view Sessions::http_date(const Exchange& exchange) {

@@ -44,10 +44,10 @@ class Server::Impl {
   void on_accepting(std::function<void()> hook) { accepting_hook_ = std::move(hook); }
   void on_lame_duck(std::function<void()> hook) { lame_duck_hook_ = std::move(hook); }
   void on_handoff(GiveHook give, TakeHook take) {
-    sessions_.give_state = std::move(give);
-    sessions_.take_state = std::move(take);
+    sessions_.hooks.give_state = std::move(give);
+    sessions_.hooks.take_state = std::move(take);
   }
-  void on_connection_state(ConnectionHook hook) { sessions_.on_state = std::move(hook); }
+  void on_connection_state(ConnectionHook hook) { sessions_.hooks.on_state = std::move(hook); }
   void default_header(std::string name, std::string value) {
     sessions_.set_default_header(std::move(name), std::move(value));
   }

@@ -22,7 +22,7 @@ void Server::Impl::start_supervised(UniqueFd channel) {
   wait_for_signals();
   ignore_by_default(SIGUSR1);  // `pkill -USR1`, meant for the supervisor, must not kill its workers
   ignore_by_default(SIGUSR2);
-  sessions_.on_count = [this] { report_stats_soon(); };
+  sessions_.hooks.on_count = [this] { report_stats_soon(); };
   channel_.emplace(
       io_, std::move(channel),
       ControlChannel::Callbacks{[this](const ControlMessage& message, std::vector<UniqueFd> fds) {

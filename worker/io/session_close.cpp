@@ -82,7 +82,7 @@ void Sessions::linger_on(Connection& connection) {
 void Sessions::close(Connection& connection) {
   if (!connection.fd) return;
   connection.machine.state = ConnState::Closed;
-  if (on_state) tell_state(connection);
+  if (hooks.on_state) tell_state(connection);
   if (options_.stats != nullptr && !shutting_down_) options_.stats->bump_sum("conn.closed", 1);
   if (connection.exchange != nullptr) detach_exchange(connection);
   deadlines_.cancel(connection);
@@ -97,7 +97,7 @@ void Sessions::remove(Connection& connection) {
   if (giving_ != nullptr) giving_->forget(connection);
   all_.remove(connection);
   closed_.emplace_back(&connection);
-  if (on_room) on_room();
+  if (hooks.on_room) hooks.on_room();
   announce_if_gone();
 }
 

@@ -45,7 +45,7 @@ void Sessions::log(Exchange& exchange, const Connection& connection, TimePoint a
   exchange.logged = true;
   ++stats_.requests;
   if (exchange.status >= 500) ++stats_.responses_5xx;
-  if (on_count) on_count();
+  if (hooks.on_count) hooks.on_count();
   if (drain_.begun() && exchange.completion != Completion::Cut) ++drained_.served;
   requests_.add(exchange, connection, at, drain_.begun());
 }

@@ -27,14 +27,14 @@ PeerAddress address(const Endpoint& endpoint) {
   return ip ? PeerAddress::from(*ip, endpoint.port) : PeerAddress();
 }
 
-}  // namespace
-
 // What it is besides a socket fits into an offer: TLS has its state in this process.
-bool Sessions::can_move(const Connection& connection) {
+bool can_move(const Connection& connection) {
   const ConnectionExtra* extra = connection.extra.get();
   return extra == nullptr ||
          (!extra->handshaking && !extra->proxy_pending && !extra->proxy && !extra->tls);
 }
+
+}  // namespace
 
 // In a drain, with another worker. The sweep may not have come to it yet.
 bool Sessions::stays_open(const Connection& connection) const {
@@ -49,9 +49,9 @@ void Sessions::begin_leaving(Connection& connection) {
 
 // False: what the service knows of it stays here, and so does it.
 bool Sessions::carry_state(const Connection& connection, CarriedConnection& carried) {
-  if (!give_state) return true;
+  if (!hooks.give_state) return true;
   try {
-    auto state = give_state(info_of(connection));
+    auto state = hooks.give_state(info_of(connection));
     if (!state || state->size() > kMaxCarriedState) return false;
     carried.state = std::move(*state);
     return true;
@@ -122,7 +122,7 @@ void Sessions::let_go(HandoffItem& item) {
 
 // The descriptor and nothing else: a shutdown(2) would end the connection for its new owner.
 void Sessions::forsake(Connection& connection) {
-  if (on_state) tell_state(connection);
+  if (hooks.on_state) tell_state(connection);
   if (connection.exchange != nullptr)
     exchanges_.give_back(*std::exchange(connection.exchange, nullptr));
   connection.fd.reset();
@@ -148,10 +148,10 @@ void Sessions::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t g
   }
   connection->machine.state = carried.fresh ? ConnState::New : ConnState::Idle;
   connection->machine.requests = static_cast<std::uint32_t>(carried.requests);
-  if (on_state) tell_state(*connection);
-  if (take_state) {
+  if (hooks.on_state) tell_state(*connection);
+  if (hooks.take_state) {
     try {
-      take_state(info_of(*connection), carried.state);
+      hooks.take_state(info_of(*connection), carried.state);
     } catch (...) {  // the connection is not the hook's to end
     }
   }

@@ -69,7 +69,7 @@ void Sessions::fail_handshake(Connection& connection, std::string_view error, bo
 }
 
 void Sessions::log_refusal(const Connection& connection, const char* type, std::string_view error) {
-  if (on_count) on_count();
+  if (hooks.on_count) hooks.on_count();
   requests_.add_refusal(connection, type, error, now());
 }
 

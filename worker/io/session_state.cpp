@@ -50,7 +50,7 @@ void Sessions::call_state_hook(const Connection& connection, ConnectionState fro
                                ConnectionState to) {
   if (shutting_down_) return;
   try {
-    on_state(info_of(connection), from, to);
+    hooks.on_state(info_of(connection), from, to);
   } catch (...) {  // the connection is not the hook's to end
   }
 }

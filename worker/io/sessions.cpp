@@ -66,7 +66,7 @@ Connection* Sessions::add(UniqueFd fd, PeerAddress peer, const ListenerProfile& 
   if (!poller_.add(connection->fd.get(), kReading, *connection)) return nullptr;
   Connection* added = connection.release();
   all_.add(*added);
-  if (on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
+  if (hooks.on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
   return added;
 }
 
@@ -74,7 +74,7 @@ void Sessions::feed(Connection& connection, ConnEvent event) {
   const ConnState before = connection.machine.state;
   const auto [next, effect] = step(connection.machine, event);
   connection.machine = next;
-  if (on_state) tell_state(connection);
+  if (hooks.on_state) tell_state(connection);
   switch (effect) {
     case ConnEffect::None:
     case ConnEffect::TellHijacker:

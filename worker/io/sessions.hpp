@@ -14,7 +14,6 @@
 #include <boost/asio/io_context.hpp>
 
 #include "holdfast/worker/options.hpp"
-#include "holdfast/worker/server.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
 #include "worker/core/drain.hpp"
@@ -25,6 +24,7 @@
 #include "worker/io/handoff_ends.hpp"
 #include "worker/io/poller.hpp"
 #include "worker/io/request_log.hpp"
+#include "worker/io/session_hooks.hpp"
 #include "worker/io/tls_context.hpp"
 
 namespace holdfast::worker {
@@ -73,13 +73,7 @@ class Sessions : public HandoffSource {
   Drained drained() const;
   std::size_t connections() const { return all_.size(); }
   StateCounts count_states() const { return all_.count_states(); }
-  Server::ConnectionHook on_state;
-  Server::GiveHook give_state;
-  Server::TakeHook take_state;
-  // Called when a connection was closed while accepting is paused for want of room.
-  std::function<void()> on_room;
-  // Runs after a request was counted, so that somebody can report it.
-  std::function<void()> on_count;
+  SessionHooks hooks;
 
   // For Exchange, Request and ResponseWriter
   void read_body(Exchange& exchange, std::span<char> into, Request::BodyCallback callback);
@@ -89,7 +83,6 @@ class Sessions : public HandoffSource {
   void on_client_closed(Exchange& exchange, std::function<void()> callback);
   void on_drain(Exchange& exchange, std::function<void()> callback);
   bool must_close(const Exchange& exchange) const;
-  bool next_request_is_here(const Exchange& exchange) const;
   std::string_view http_date(const Exchange& exchange);
   std::string_view keep_alive_lines() const { return keep_alive_lines_; }
   const HeadLimits& head_limits() const { return head_limits_; }
@@ -155,7 +148,6 @@ class Sessions : public HandoffSource {
   bool moves(Connection& connection);
 
   // session_handoff.cpp: connections between two owners
-  static bool can_move(const Connection& connection);
   bool stays_open(const Connection& connection) const;
   void begin_leaving(Connection& connection);
   bool carry_state(const Connection& connection, CarriedConnection& carried);
@@ -234,7 +226,6 @@ class Sessions : public HandoffSource {
   Deadlines deadlines_;
   HeadLimits head_limits_;
   DefaultHeaders default_headers_;
-
   ConnectionList all_;
   std::uint64_t accepted_ = 0;
   // Freed after the batch of events in which they closed.
@@ -242,11 +233,9 @@ class Sessions : public HandoffSource {
   ExchangePool exchanges_{*this};
   std::uint32_t calls_ = 0;            // of streaming handlers
   std::size_t orphaned_handlers_ = 0;  // their clients left
-
   Drain drain_;
   bool gone_posted_ = false;
   bool shutting_down_ = false;
-
   Stats stats_;
   Drained drained_;
   std::uint64_t refused_before_ = 0;  // the drain
