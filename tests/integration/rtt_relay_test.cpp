@@ -1,7 +1,6 @@
 // The relay of scripts/bench rtt must be the network that it stands for: a race that it does not
 // run would be won by everybody.
 #include <chrono>
-#include <fcntl.h>
 #include <memory>
 #include <netinet/in.h>
 #include <poll.h>
@@ -11,8 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "shared/io/fd_passing.hpp"
-#include "tests/support/child_process.hpp"
 #include "tests/support/raw_client.hpp"
+#include "tests/support/relay_process.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -33,18 +32,8 @@ class RttRelayTest : public ::testing::Test {
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&name), &size);
     EXPECT_EQ(::listen(listener_.get(), 10), 0);
     const std::string target = "127.0.0.1:" + std::to_string(ntohs(name.sin_port));
-    int ends[2];
-    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    const UniqueFd said(ends[0]);
-    {
-      const UniqueFd says(ends[1]);
-      relay_ = std::make_unique<ChildProcess>(ChildOptions{
-          .argv = {RTT_RELAY_PATH, "--target", target, "--rtt", std::to_string(rtt.count()) + "ms"},
-          .out = says.get()});
-    }
-    char text[64];
-    const ssize_t n = ::read(said.get(), text, sizeof text);
-    address_ = n > 1 ? std::string(text, static_cast<std::size_t>(n - 1)) : "nowhere";
+    relay_ = std::make_unique<RelayProcess>(target, rtt);
+    address_ = relay_->address();
   }
 
   // The server's end of the next connection.
@@ -69,7 +58,7 @@ class RttRelayTest : public ::testing::Test {
   }
 
   UniqueFd listener_;
-  std::unique_ptr<ChildProcess> relay_;
+  std::unique_ptr<RelayProcess> relay_;
   std::string address_;
 };
 
