@@ -38,7 +38,7 @@ class Supervisor:
         self.queue = queue.Queue()
         self.process = subprocess.Popen(
             [bin_dir / "holdfast", "run", "--name", f"demo-{os.getpid()}", "--listen", "127.0.0.1:0", "--workers", "2",
-             "--access-log", self.log, "--cwd", work, "--", "current/serve"],
+             "--idle", "handoff", "--access-log", self.log, "--cwd", work, "--", "current/serve"],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -166,6 +166,11 @@ def report(result, supervisor, stop_code, stop_ms, events, log):
     print(f"  {lines} lines, {ids} different requests, {bad} lines that are not JSON; requests begun: {result['begun']}")
     if bad or lines != ids or lines != result["begun"]:
         failures.append(f"the access log has {lines} lines ({ids} distinct, {bad} bad) for {result['begun']} requests: {kinds}")
+
+    drains = [e for e in supervisor.seen if e.get("event") == "generation_drained"]
+    print("\nConnections at the deploys (--idle handoff)")
+    print(f"  {sum(e['handed_off'] for e in drains)} went on, open, with the next version; "
+          f"{sum(e['closed_idle'] for e in drains)} were closed between requests")
 
     stopped = next((e for e in reversed(supervisor.seen) if e.get("event") == "stopped"), {})
     print("\nThe stop (TERM under the same load)")

@@ -32,7 +32,7 @@ void DispatchHandoffLoop::post(std::function<void()> call) {
 
 std::unique_ptr<HandoffLoop::Watch> DispatchHandoffLoop::watch(int fd,
                                                                std::function<void()> readable) {
-  auto watched = std::make_shared<Watched>(fd, std::move(readable));
+  auto watched = std::make_shared<Watched>(Watched{fd, std::move(readable)});
   watched_.push_back(watched);
   link_.watch_also(fd);
   return std::make_unique<Ended>(*this, std::move(watched));
