@@ -8,16 +8,16 @@
 namespace holdfast::worker {
 namespace {
 
-using State = HandoffGiver::State;
+using GiverState = HandoffGiver::State;
 
-class Stepper {
+class GiverStepper {
  public:
-  explicit Stepper(HandoffGiver giver) : g_(std::move(giver)) {}
+  explicit GiverStepper(HandoffGiver giver) : g_(std::move(giver)) {}
   GiverStep take() { return {std::move(g_), std::move(actions_)}; }
 
   void on(const OfferSent& sent) {
-    if (g_.state != State::Ready) return;
-    g_.state = State::Offered;
+    if (g_.state != GiverState::Ready) return;
+    g_.state = GiverState::Offered;
     ++g_.batch;
     g_.offered = sent.connections;
   }
@@ -31,21 +31,22 @@ class Stepper {
                said.message);
   }
   void on(const ReleaseSent&) {
-    if (g_.state != State::Releasing) return;
+    if (g_.state != GiverState::Releasing) return;
     for (const std::uint32_t place : g_.taken) act(LetGo{place});
     g_.taken.clear();
     g_.offered = 0;
     rest();
   }
   void on(const ReleaseNotSent&) {
-    if (g_.state == State::Releasing) leave("it is gone");
+    if (g_.state == GiverState::Releasing) leave("it is gone");
   }
   void on(const PeerLost&) { leave("it is gone"); }
   void on(const AnswerIsLate&) {
-    if (g_.state == State::Opening || g_.state == State::Offered) leave("no answer in time");
+    if (g_.state == GiverState::Opening || g_.state == GiverState::Offered)
+      leave("no answer in time");
   }
   void on(const Recalled&) {
-    if (g_.state == State::Offered || g_.state == State::Releasing) act(SendCancel{});
+    if (g_.state == GiverState::Offered || g_.state == GiverState::Releasing) act(SendCancel{});
     leave(nullptr);
   }
 
@@ -53,13 +54,13 @@ class Stepper {
   void act(GiverAction action) { actions_.push_back(action); }
 
   void opened(const OpenPeer& open) {
-    if (g_.state != State::Opening) return leave("it opened twice");
+    if (g_.state != GiverState::Opening) return leave("it opened twice");
     g_.credit = open.credit;
     rest();
   }
 
   void answered(const AnswerOffer& answer) {
-    if (g_.state != State::Offered || answer.batch != g_.batch)
+    if (g_.state != GiverState::Offered || answer.batch != g_.batch)
       return leave("it answered what was not offered");
     std::vector<bool> taken(g_.offered);
     for (const std::uint32_t place : answer.taken) {
@@ -71,7 +72,7 @@ class Stepper {
     }
     g_.credit = answer.credit;
     if (answer.taken.empty()) return rest();
-    g_.state = State::Releasing;
+    g_.state = GiverState::Releasing;
     g_.taken = answer.taken;
     act(SendRelease{});
   }
@@ -79,18 +80,18 @@ class Stepper {
   // Between offers.
   void rest() {
     g_.offered = 0;
-    g_.state = State::Ready;
+    g_.state = GiverState::Ready;
     if (g_.credit == 0) leave(nullptr);
   }
 
   void leave(const char* cause) {
-    if (g_.state == State::Closed) return;
-    if (g_.state == State::Offered) {
+    if (g_.state == GiverState::Closed) return;
+    if (g_.state == GiverState::Offered) {
       for (std::uint32_t place = 0; place < g_.offered; ++place) act(KeepConnection{place});
     } else {
       for (const std::uint32_t place : g_.taken) act(KeepConnection{place});
     }
-    g_ = {.state = State::Closed, .batch = g_.batch, .taken = {}};
+    g_ = {.state = GiverState::Closed, .batch = g_.batch, .taken = {}};
     act(LeavePeer{cause});
   }
 
@@ -101,8 +102,8 @@ class Stepper {
 }  // namespace
 
 GiverStep step(HandoffGiver giver, const GiverEvent& event) {
-  if (giver.state == State::Closed) return {std::move(giver), {}};
-  Stepper stepper(std::move(giver));
+  if (giver.state == GiverState::Closed) return {std::move(giver), {}};
+  GiverStepper stepper(std::move(giver));
   std::visit([&](const auto& e) { stepper.on(e); }, event);
   return stepper.take();
 }

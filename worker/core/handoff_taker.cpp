@@ -5,36 +5,36 @@
 namespace holdfast::worker {
 namespace {
 
-using State = HandoffTaker::State;
+using TakerState = HandoffTaker::State;
 
-class Stepper {
+class TakerStepper {
  public:
-  explicit Stepper(const HandoffTaker& taker) : t_(taker) {}
+  explicit TakerStepper(const HandoffTaker& taker) : t_(taker) {}
   TakerStep take() { return {t_, std::move(actions_)}; }
 
   void on(const OfferCame& offer) {
-    if (t_.state == State::Holding) return leave();  // one at a time
+    if (t_.state == TakerState::Holding) return leave();  // one at a time
     act(SendAnswer{{offer.batch, offer.acceptable, offer.credit}});
     if (offer.acceptable.empty()) return act(DropHeld{});
-    t_.state = State::Holding;
+    t_.state = TakerState::Holding;
     t_.batch = offer.batch;
     t_.held = offer.acceptable.size();
   }
 
   void on(const OfferCameTorn& offer) {
-    if (t_.state == State::Holding) return leave();
+    if (t_.state == TakerState::Holding) return leave();
     act(SendAnswer{{offer.batch, {}, 0}});
     act(DropHeld{});
   }
 
   void on(const ReleaseCame& release) {
-    if (t_.state != State::Holding || release.batch != t_.batch) return leave();
+    if (t_.state != TakerState::Holding || release.batch != t_.batch) return leave();
     act(Adopt{});
     rest();
   }
 
   void on(const CancelCame& cancel) {
-    if (t_.state != State::Holding || cancel.batch != t_.batch) return;
+    if (t_.state != TakerState::Holding || cancel.batch != t_.batch) return;
     act(DropHeld{});
     rest();
   }
@@ -44,21 +44,21 @@ class Stepper {
   // The end of the channel refuses whatever is on its way.
   void on(const DrainBegan&) {
     t_.leaving = true;
-    if (t_.state == State::Waiting) leave();
+    if (t_.state == TakerState::Waiting) leave();
   }
 
  private:
   void act(TakerAction action) { actions_.push_back(std::move(action)); }
 
   void rest() {
-    t_.state = State::Waiting;
+    t_.state = TakerState::Waiting;
     t_.held = 0;
     if (t_.leaving) leave();
   }
 
   void leave() {
-    if (t_.state == State::Holding) act(DropHeld{});
-    t_.state = State::Closed;
+    if (t_.state == TakerState::Holding) act(DropHeld{});
+    t_.state = TakerState::Closed;
     t_.held = 0;
     act(LeaveGiver{});
   }
@@ -70,8 +70,8 @@ class Stepper {
 }  // namespace
 
 TakerStep step(HandoffTaker taker, const TakerEvent& event) {
-  if (taker.state == State::Closed) return {taker, {}};
-  Stepper stepper(taker);
+  if (taker.state == TakerState::Closed) return {taker, {}};
+  TakerStepper stepper(taker);
   std::visit([&](const auto& e) { stepper.on(e); }, event);
   return stepper.take();
 }

@@ -16,7 +16,7 @@
 #include "holdfast/worker/options.hpp"
 #include "shared/core/control_message.hpp"
 #include "worker/core/default_headers.hpp"
-#include "worker/core/drain.hpp"
+#include "worker/core/drain_state.hpp"
 #include "worker/core/handoff_message.hpp"
 #include "worker/io/connection_list.hpp"
 #include "worker/io/deadlines.hpp"
@@ -233,7 +233,7 @@ class Sessions : public HandoffSource {
   ExchangePool exchanges_{*this};
   std::uint32_t calls_ = 0;            // of streaming handlers
   std::size_t orphaned_handlers_ = 0;  // their clients left
-  Drain drain_;
+  DrainState drain_;
   bool gone_posted_ = false;
   bool shutting_down_ = false;
   Stats stats_;

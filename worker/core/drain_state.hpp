@@ -19,7 +19,7 @@ struct DrainPlan {
   bool handoff = false;   // other workers take what they can
 };
 
-class Drain {
+class DrainState {
  public:
   // A second plan may shorten graces, and ends a handoff. `idle`: connections that are.
   void begin(const DrainPlan& plan, std::size_t idle) {
