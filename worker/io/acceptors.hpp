@@ -42,6 +42,7 @@ class Acceptors : public HandoffSink {
   // For HandoffTaking: what older workers accepted from a listener of the same name.
   bool takes(const CarriedConnection& carried) const override;
   std::size_t connections() const override { return sessions_.connections(); }
+  std::size_t max_connections() const override { return max_connections_; }
   void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) override;
 
   // Called when nothing can be accepted from a listener any more, after it was closed. Without it

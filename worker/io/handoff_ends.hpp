@@ -45,6 +45,7 @@ class HandoffSink {
   virtual ~HandoffSink() = default;
   virtual bool takes(const CarriedConnection& carried) const = 0;
   virtual std::size_t connections() const = 0;
+  virtual std::size_t max_connections() const = 0;  // 0: as the limit of open files allows
   // REQUIRES: takes(carried)
   virtual void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) = 0;
 };

@@ -21,12 +21,8 @@ std::size_t count_descriptors() {
 
 }  // namespace
 
-HandoffTaking::HandoffTaking(HandoffLoop& loop, HandoffSink& sink,
-                             const std::size_t& max_connections, std::function<void()> on_settled)
-    : loop_(loop),
-      sink_(sink),
-      max_connections_(max_connections),
-      on_settled_(std::move(on_settled)) {}
+HandoffTaking::HandoffTaking(HandoffLoop& loop, HandoffSink& sink, std::function<void()> on_settled)
+    : loop_(loop), sink_(sink), on_settled_(std::move(on_settled)) {}
 
 void HandoffTaking::add(WorkerId worker, UniqueFd link) {
   if (draining_) return;  // its giver sees the end of the channel
@@ -59,9 +55,9 @@ std::size_t HandoffTaking::room() const {
   const std::size_t used =
       own_descriptors_ + sink_.connections() + held() + std::min(kReserved, all / 8);
   std::size_t room = all - std::min(all, used);
-  if (max_connections_ != 0) {
+  if (const std::size_t most = sink_.max_connections(); most != 0) {
     const std::size_t here = sink_.connections() + held();
-    room = std::min(room, max_connections_ - std::min(max_connections_, here));
+    room = std::min(room, most - std::min(most, here));
   }
   return room;
 }

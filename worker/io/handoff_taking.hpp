@@ -19,9 +19,7 @@ namespace holdfast::worker {
 class HandoffTaking {
  public:
   // `on_settled` runs, not from inside a call, when what was held during a drain is held no more.
-  // `max_connections` as in Options.
-  HandoffTaking(HandoffLoop& loop, HandoffSink& sink, const std::size_t& max_connections,
-                std::function<void()> on_settled);
+  HandoffTaking(HandoffLoop& loop, HandoffSink& sink, std::function<void()> on_settled);
 
   void add(WorkerId giver, UniqueFd link);
   void begin_drain();  // nothing new is taken
@@ -51,7 +49,6 @@ class HandoffTaking {
 
   HandoffLoop& loop_;
   HandoffSink& sink_;
-  const std::size_t& max_connections_;
   std::function<void()> on_settled_;
   std::size_t own_descriptors_ = 0;  // those that are no connections
   std::vector<std::unique_ptr<Giver>> givers_;

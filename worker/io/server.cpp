@@ -28,8 +28,7 @@ Server::Impl::Impl(Options options)
       acceptors_(io_, clock_, sessions_, options_.max_connections),
       handoff_loop_(io_, clock_),
       giving_(handoff_loop_, sessions_),
-      taking_(handoff_loop_, acceptors_, options_.max_connections,
-              [this] { feed(ConnectionsGone{}); }),
+      taking_(handoff_loop_, acceptors_, [this] { feed(ConnectionsGone{}); }),
       timer_(io_, clock_, [this] { feed(WorkerTimerFired{}); }),
       stats_timer_(io_, clock_, [this] { say(sessions_.stats()); }),
       average_timer_(io_, clock_, [this] { bump_averages(); }) {}

@@ -19,7 +19,7 @@ WorkerHandoff::WorkerHandoff(WorkerLink& link, ConnectionTracker& tracker,
       identity_(identity),
       loop_(link),
       giving_(loop_, *this),
-      taking_(loop_, *this, most_, [this] { link_.wake(); }) {}
+      taking_(loop_, *this, [this] { link_.wake(); }) {}
 
 void WorkerHandoff::meet(const Peer& peer, UniqueFd link) {
   if (peer.role == Peer::Role::Give) return giving_.add(peer.worker, std::move(link));

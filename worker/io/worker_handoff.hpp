@@ -64,6 +64,7 @@ class WorkerHandoff final : HandoffSource, HandoffSink {
 
   bool takes(const CarriedConnection& carried) const override;
   std::size_t connections() const override;
+  std::size_t max_connections() const override { return 0; }
   void take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) override;
 
   WorkerLink& link_;
@@ -81,7 +82,6 @@ class WorkerHandoff final : HandoffSource, HandoffSink {
   bool moving_ = false;  // changed by the one thread only
   std::list<Parked> inbox_;
 
-  const std::size_t most_ = 0;  // connections: as many as the limit of open files allows
   DispatchHandoffLoop loop_;
   HandoffGiving giving_;
   HandoffTaking taking_;
