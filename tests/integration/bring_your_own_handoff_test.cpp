@@ -21,6 +21,16 @@ std::int64_t sum(const SupervisorRun& run, const char* field) {
   return all;
 }
 
+// Both accepted: one between requests, one in the middle of a head.
+struct IdleAndHalf {
+  explicit IdleAndHalf(const std::string& address) : idle(address), half(address) {
+    half.send("GET / HTTP/1.1\r\nHo");
+    idle.get("/");
+  }
+  RawClient idle;
+  RawClient half;
+};
+
 TEST(BringYourOwnHandoffTest, IdleSilentAndHalfSentGoOnInTheNextGeneration) {
   SupervisorRun run(with_handoff(
       {.flags = {"--idle-grace", "0s", "--new-grace", "0s"}, .command = {BEAST_SERVER}}));
@@ -111,20 +121,16 @@ TEST(BringYourOwnHandoffTest, ConnectionsGoOnFromOurServerToOneOfItsOwnAndBack) 
   releases.flip("ours");
   SupervisorRun run(with_handoff({.command = {releases.command()}}));
   const std::string address = run.wait_ready().address();
-  RawClient idle(address);
-  idle.get("/");
-  RawClient half(address);
-  half.send("GET / HTTP/1.1\r\nHo");
-  idle.get("/");
+  IdleAndHalf clients(address);
   int generation = 1;
   for (const char* next : {"beast", "ours", "beast"}) {
     releases.flip(next);
     ASSERT_EQ(run.reload().name(), "reload_done");
     wait_all_moved(run);
-    expect_served_by(idle.get("/"), ++generation);
+    expect_served_by(clients.idle.get("/"), ++generation);
   }
-  half.send("st: test\r\n\r\n");
-  expect_served_by(half.read_response(), generation);
+  clients.half.send("st: test\r\n\r\n");
+  expect_served_by(clients.half.read_response(), generation);
   expect_clean_stop(run);
 }
 
@@ -137,16 +143,12 @@ TEST(BringYourOwnHandoffTest, ConnectionsThatTheNextGenerationDoesNotTakeLeaveAs
   releases.flip("beast");
   SupervisorRun run(with_handoff({.command = {releases.command()}}));
   const std::string address = run.wait_ready().address();
-  RawClient idle(address);
-  idle.get("/");
-  RawClient half(address);
-  half.send("GET / HTTP/1.1\r\nHo");
-  idle.get("/");
+  IdleAndHalf clients(address);
   releases.flip("httplib");
   ASSERT_EQ(run.reload().name(), "reload_done");
-  EXPECT_EQ(idle.wait_end(), End::Closed);
-  half.send("st: test\r\n\r\n");
-  const Response last = half.read_response();
+  EXPECT_EQ(clients.idle.wait_end(), End::Closed);
+  clients.half.send("st: test\r\n\r\n");
+  const Response last = clients.half.read_response();
   EXPECT_EQ(last.generation(), 1);
   EXPECT_TRUE(last.says_close());
   EXPECT_EQ(sum(run, "cut"), 0);

@@ -107,8 +107,9 @@ TEST_F(HandoffKillTest, AWorkerThatIsKilledInAHandoffTakesOnlyItsOwnConnectionsA
     const auto olds = run.started_workers(old_generation);
     const auto news = run.started_workers(old_generation + 1);
     ASSERT_EQ(news.size(), 2U);
-    // The moment is drawn; nothing is waited for.
-    ::usleep(static_cast<useconds_t>(random() % 6'000));
+    // The moment is drawn: so many requests later, in about as many milliseconds as a handoff
+    // takes.
+    ASSERT_TRUE(load.wait_for_requests(load.requests_done() + random() % 40));
     const bool kill_old = i % 3 != 1;
     const bool kill_new = i % 3 != 0;
     std::set<pid_t> killed;

@@ -347,17 +347,9 @@ INSTANTIATE_TEST_SUITE_P(
 // A connection that the test holds both ends of, with a request on its way.
 struct Pair {
   Pair() {
-    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof to;
-    auto* generic = reinterpret_cast<sockaddr*>(&to);
-    EXPECT_EQ(::bind(listener.get(), generic, size), 0);
-    EXPECT_EQ(::listen(listener.get(), 1), 0);
-    EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
-    client = std::make_unique<RawClient>("127.0.0.1:" + std::to_string(ntohs(to.sin_port)));
-    server = UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const BoundListener listener = bind_listener(TcpAddress{"127.0.0.1", 0}).value();
+    client = std::make_unique<RawClient>(listener.address);
+    server = UniqueFd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     client->send(kRequest);
     EXPECT_TRUE(wait_readable(server.get(), kCap));
   }

@@ -6,9 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "holdfast/worker/clock.hpp"
-#include "tests/integration/in_process.hpp"
-#include "tests/support/raw_client.hpp"
+#include "tests/integration/clock_fixture.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -16,8 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using worker::ConnectionState;
 using worker::Done;
-using worker::ManualClock;
-using worker::Options;
 using worker::PlainHandler;
 using worker::Request;
 using worker::ResponseWriter;
@@ -25,11 +21,11 @@ using worker::Server;
 using worker::StopResult;
 using worker::StreamHandler;
 
-class OvertimeTest : public ::testing::Test {
+class OvertimeTest : public ClockTest {
  protected:
-  std::string serve(Server& server) {
-    server.on_connection_state(states.hook());
-    return serve_anywhere(server);
+  OvertimeTest() {
+    options.stop_timeout_max = 600s;
+    options.body_timeout = 3600s;
   }
   // To the moment at which stop_timeout strikes; `move` acts in the last seconds before it.
   void reach_stop_timeout(Server& server, const std::function<void()>& move) {
@@ -40,16 +36,6 @@ class OvertimeTest : public ::testing::Test {
     EXPECT_FALSE(states.wait(ConnectionState::Closed, 1, 0ms));
     clock.advance(1ms);
   }
-  static bool open(RawClient& client) { return client.wait_end(0ms) == End::StillOpen; }
-
-  ManualClock clock;
-  RecordedStats stats;
-  RecordedStates states;
-  Options options{.access_log = "off",
-                  .stop_timeout_max = 600s,
-                  .body_timeout = 3600s,
-                  .stats = &stats,
-                  .clock = &clock};
 };
 
 TEST_F(OvertimeTest, ASlowDownloadCrossesStopTimeoutAndAStuckOneIsCutThere) {

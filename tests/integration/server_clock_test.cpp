@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <future>
 #include <netinet/in.h>
+#include <optional>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,11 +15,10 @@
 #include <gtest/gtest.h>
 
 #include "holdfast/worker/asio.hpp"
-#include "holdfast/worker/clock.hpp"
 #include "shared/core/control_message.hpp"
 #include "shared/io/fd_passing.hpp"
 #include "shared/io/syscall.hpp"
-#include "tests/integration/in_process.hpp"
+#include "tests/integration/clock_fixture.hpp"
 #include "tests/support/access_log_reader.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -38,17 +38,12 @@ using worker::Server;
 using worker::StopResult;
 using worker::StreamHandler;
 
-class ServerClockTest : public ::testing::Test {
+class ServerClockTest : public ClockTest {
  protected:
   ~ServerClockTest() override {
     EXPECT_LT(Clock::now() - began, scaled(5s)) << "some timeout went by real time";
   }
 
-  // Serves on a free port and returns the address.
-  std::string serve(Server& server) {
-    server.on_connection_state(states.hook());
-    return serve_anywhere(server);
-  }
   // A request of which `bytes` have come gets a 408 when `timeout` has passed, and not before.
   void expect_408(Server& server, const std::string& bytes, Millis timeout) {
     RawClient client(serve(server));
@@ -62,13 +57,8 @@ class ServerClockTest : public ::testing::Test {
   static void say_hello(Server& server) {
     server.handle(PlainHandler([](const Request&, ResponseWriter& r) { r.write("hello"); }));
   }
-  static bool open(RawClient& client) { return client.wait_end(0ms) == End::StillOpen; }
 
   const TimePoint began = Clock::now();
-  ManualClock clock;
-  RecordedStats stats;
-  RecordedStates states;
-  Options options{.access_log = "off", .stats = &stats, .clock = &clock};
 };
 
 TEST_F(ServerClockTest, AConnectionThatSendsNothingIsClosedAtHeaderTimeout) {
@@ -508,61 +498,51 @@ class IdleSpreadClockTest : public ServerClockTest {
  protected:
   static constexpr int kClients = 200;
 
-  // Clients that have had one answer each, with a worker that is about to drain.
-  std::vector<RawClient> idle_clients(const std::string& address) {
-    std::vector<RawClient> clients;
+  // A worker whose clients have had one answer each begins to drain for a reload.
+  void begin_drain() {
+    server.emplace(options);
+    say_hello(*server);
+    supervisor.emplace(*server, options);
     for (int i = 0; i < kClients; ++i) {
-      clients.emplace_back(address);
+      clients.emplace_back(supervisor->address);
       EXPECT_EQ(clients.back().get("/").body, "hello");
     }
-    return clients;
+    supervisor->tell(Drain{DrainReason::Reload, options.stop_timeout});
+    supervisor->expect("draining");
   }
-  static int count_open(std::vector<RawClient>& clients) {
-    return static_cast<int>(std::ranges::count_if(clients, open));
-  }
+  int count_open() { return static_cast<int>(std::ranges::count_if(clients, open)); }
+
+  std::optional<Server> server;
+  std::optional<Supervisor> supervisor;
+  std::vector<RawClient> clients;
 };
 
 TEST_F(IdleSpreadClockTest, AReloadClosesIdleConnectionsEvenlyOverTheSpread) {
   options.idle_spread = 100ms;
-  Server server(options);
-  say_hello(server);
-  Supervisor supervisor(server, options);
-  std::vector<RawClient> clients = idle_clients(supervisor.address);
-  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
-  supervisor.expect("draining");
+  begin_drain();
   clock.advance(1s - 1ms);
-  EXPECT_EQ(count_open(clients), kClients);
+  EXPECT_EQ(count_open(), kClients);
   for (int tick = 1; tick <= 100; ++tick) {
     clock.advance(1ms);
-    ASSERT_EQ(count_open(clients), kClients - 2 * tick);
+    ASSERT_EQ(count_open(), kClients - 2 * tick);
   }
   clock.advance(1s);
-  supervisor.expect("drained");
-  EXPECT_EQ(supervisor.wait_exit(), 0);
+  supervisor->expect("drained");
+  EXPECT_EQ(supervisor->wait_exit(), 0);
 }
 
 TEST_F(IdleSpreadClockTest, ASpreadIsNoLongerThanAMillisecondForEach) {
-  Server server(options);
-  say_hello(server);
-  Supervisor supervisor(server, options);
-  std::vector<RawClient> clients = idle_clients(supervisor.address);
-  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
-  supervisor.expect("draining");
+  begin_drain();
   clock.advance(1s + Millis{kClients / 2 - 1});
-  EXPECT_EQ(count_open(clients), kClients / 2);
+  EXPECT_EQ(count_open(), kClients / 2);
   clock.advance(Millis{kClients / 2});
-  EXPECT_EQ(count_open(clients), 0);
+  EXPECT_EQ(count_open(), 0);
   clock.advance(1s);
-  EXPECT_EQ(supervisor.wait_exit(), 0);
+  EXPECT_EQ(supervisor->wait_exit(), 0);
 }
 
 TEST_F(IdleSpreadClockTest, ARequestInItsPlaceIsAnsweredWithClose) {
-  Server server(options);
-  say_hello(server);
-  Supervisor supervisor(server, options);
-  std::vector<RawClient> clients = idle_clients(supervisor.address);
-  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
-  supervisor.expect("draining");
+  begin_drain();
   clock.advance(1s + Millis{kClients / 2 - 1});
   const auto late = std::ranges::find_if(clients, open);
   ASSERT_NE(late, clients.end());
@@ -570,26 +550,21 @@ TEST_F(IdleSpreadClockTest, ARequestInItsPlaceIsAnsweredWithClose) {
   EXPECT_EQ(last.body, "hello");
   EXPECT_TRUE(last.says_close());
   clock.advance(2s);
-  EXPECT_EQ(supervisor.wait_exit(), 0);
+  EXPECT_EQ(supervisor->wait_exit(), 0);
 }
 
 TEST_F(IdleSpreadClockTest, AStopSpreadsNothingEvenInTheMiddleOfAReloadsDrain) {
-  Server server(options);
-  say_hello(server);
-  Supervisor supervisor(server, options);
-  std::vector<RawClient> clients = idle_clients(supervisor.address);
-  supervisor.tell(Drain{DrainReason::Reload, options.stop_timeout});
-  supervisor.expect("draining");
+  begin_drain();
   clock.advance(1s + Millis{9});
-  EXPECT_EQ(count_open(clients), kClients - 10);
-  supervisor.tell(Drain{DrainReason::Shutdown, options.stop_timeout});
-  supervisor.expect("draining");
+  EXPECT_EQ(count_open(), kClients - 10);
+  supervisor->tell(Drain{DrainReason::Shutdown, options.stop_timeout});
+  supervisor->expect("draining");
   clock.advance(options.stop_idle_grace);
-  EXPECT_EQ(count_open(clients), 0);
-  supervisor.tell(CloseListeners{});
-  supervisor.expect("listeners_closed");
+  EXPECT_EQ(count_open(), 0);
+  supervisor->tell(CloseListeners{});
+  supervisor->expect("listeners_closed");
   clock.advance(1s);
-  EXPECT_EQ(supervisor.wait_exit(), 0);
+  EXPECT_EQ(supervisor->wait_exit(), 0);
 }
 
 TEST_F(ServerClockTest, TheQueueOfAKeptListenerIsLeftToTheNextInstance) {
