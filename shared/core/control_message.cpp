@@ -35,6 +35,16 @@ Json options_json(const WorkerOptions& options) {
   return object;
 }
 
+Json listener_json(const ListenerStats& listener) {
+  return {{"name", listener.name},
+          {"accepted", listener.accepted},
+          {"responses", listener.responses},
+          {"bytes_received", listener.bytes_received},
+          {"bytes_sent", listener.bytes_sent},
+          {"latency_us", listener.latency_us},
+          {"latency", listener.latency}};
+}
+
 Json fields(const ControlMessage& message) {
   Json object = Json::object();
   object["type"] = type_name(message);
@@ -56,6 +66,8 @@ Json fields(const ControlMessage& message) {
                    object["responses_5xx"] = m.responses_5xx;
                    if (m.tls_failures != 0) object["tls_failures"] = m.tls_failures;
                    if (m.proxy_failures != 0) object["proxy_failures"] = m.proxy_failures;
+                   for (const ListenerStats& listener : m.listeners)
+                     object["listeners"].push_back(listener_json(listener));
                  },
                  [&](const Drained& m) {
                    object["served"] = m.served;
@@ -80,6 +92,7 @@ Json fields(const ControlMessage& message) {
                    object["options"] = options_json(m.options);
                    for (const TicketKey& key : m.ticket_keys)
                      object["ticket_keys"].push_back(to_hex(key));
+                   if (!m.label.empty()) object["label"] = m.label;
                  },
                  [&](const Drain& m) {
                    object["reason"] = to_string(m.reason);
@@ -87,6 +100,10 @@ Json fields(const ControlMessage& message) {
                    object["idle"] = to_string(m.idle);
                    if (m.stop_timeout_max > m.stop_timeout)
                      object["stop_timeout_max_ms"] = m.stop_timeout_max.count();
+                   if (!m.last_of.empty()) object["last_of"] = m.last_of;
+                 },
+                 [&](const Pause& m) {
+                   if (!m.except.empty()) object["except"] = m.except;
                  },
                  [&](const HandoffDone& m) {
                    object["sent"] = m.sent;

@@ -5,6 +5,7 @@
 // are in docs/control_protocol.md and tests/golden/control.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -85,6 +86,23 @@ struct ListenersClosed {
 struct Pong {
   bool operator==(const Pong&) const = default;
 };
+// Upper bounds of the response time, in microseconds, of all buckets but the last, which has none.
+inline constexpr std::array<std::uint64_t, 14> kLatencyBounds{
+    500,     1'000,   2'500,   5'000,     10'000,    25'000,    50'000,
+    100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
+
+// What one listener of one worker has done since the worker began; counts only ever grow.
+struct ListenerStats {
+  std::string name;
+  std::uint64_t accepted = 0;                // connections
+  std::array<std::uint64_t, 5> responses{};  // by the first digit of their status, 1xx first
+  std::uint64_t bytes_received = 0;          // as in the access log
+  std::uint64_t bytes_sent = 0;              //
+  std::uint64_t latency_us = 0;              // the sum
+  std::array<std::uint64_t, kLatencyBounds.size() + 1> latency{};  // responses, by their time
+  bool operator==(const ListenerStats&) const = default;
+};
+
 struct Stats {
   std::uint64_t connections = 0;
   std::uint64_t idle = 0;
@@ -93,6 +111,7 @@ struct Stats {
   std::uint64_t responses_5xx = 0;
   std::uint64_t tls_failures = 0;    // handshakes that came to nothing
   std::uint64_t proxy_failures = 0;  // PROXY headers that were refused
+  std::vector<ListenerStats> listeners = {};
   bool operator==(const Stats&) const = default;
 };
 struct Drained {
@@ -146,12 +165,15 @@ struct Welcome {
   std::vector<std::string> fds;
   WorkerOptions options;
   std::vector<TicketKey> ticket_keys = {};  // newest first; it seals, the others still open
+  std::string label = {};                   // of the deploy, for the access log
   bool operator==(const Welcome&) const = default;
 };
 struct Accept {
   bool operator==(const Accept&) const = default;
 };
+// `except`: listeners that the newer generation does not have; accepting goes on there.
 struct Pause {
+  std::vector<std::string> except = {};
   bool operator==(const Pause&) const = default;
 };
 // The whole service will stop soon: goes on as before, but every response says close and readiness
@@ -164,6 +186,8 @@ struct Drain {  // a later one replaces reason and policy; the earlier deadline 
   Millis stop_timeout{60'000};
   IdlePolicy idle = IdlePolicy::Close;
   Millis stop_timeout_max{0};  // for transfers that move; less than stop_timeout: the same
+  // Listeners that nobody has after us: accepted from until `close_listeners`.
+  std::vector<std::string> last_of = {};
   bool operator==(const Drain&) const = default;
 };
 // Descriptor: a SOCK_SEQPACKET end; the other worker has the other one. A giver gets it before its

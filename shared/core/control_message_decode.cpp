@@ -1,4 +1,5 @@
 // Reading control messages: tolerant of what is new, strict about what is known.
+#include <algorithm>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::uint64_t kMaxNumber = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxMillis = 10'000LL * 3'600'000LL;
 
 // Thrown inside decode() only; it never leaves this file.
@@ -18,7 +20,7 @@ struct BadField {
 };
 
 std::uint64_t number(const Json& object, const char* key, std::uint64_t fallback = 0,
-                     std::uint64_t max = std::numeric_limits<std::int64_t>::max()) {
+                     std::uint64_t max = kMaxNumber) {
   const auto found = object.find(key);
   if (found == object.end()) return fallback;
   if (!found->is_number_integer() || (found->is_number_integer() && !found->is_number_unsigned())) {
@@ -77,6 +79,40 @@ ProtocolRange protocol_range(const Json& object, const std::string& key) {
                             static_cast<int>(number(*found, "max", 1, 1'000'000))};
   if (range.min > range.max) throw BadField{key + ".min is above " + key + ".max"};
   return range;
+}
+
+template <std::size_t Size>
+std::array<std::uint64_t, Size> counts(const Json& object, const char* key) {
+  std::array<std::uint64_t, Size> values{};
+  const auto found = object.find(key);
+  if (found == object.end()) return values;
+  if (!found->is_array() || found->size() != Size)
+    throw BadField{std::string(key) + " must be an array of " + std::to_string(Size)};
+  for (std::size_t i = 0; i < Size; ++i) {
+    if (!(*found)[i].is_number_unsigned())
+      throw BadField{std::string(key) + " must hold numbers from 0"};
+    values[i] = std::min((*found)[i].template get<std::uint64_t>(), kMaxNumber);
+  }
+  return values;
+}
+
+Stats read_stats(const Json& object) {
+  Stats stats{number(object, "connections"),   number(object, "idle"),
+              number(object, "in_flight"),     number(object, "requests"),
+              number(object, "responses_5xx"), number(object, "tls_failures"),
+              number(object, "proxy_failures")};
+  const auto found = object.find("listeners");
+  if (found == object.end()) return stats;
+  if (!found->is_array() || found->size() > kMaxControlFds)
+    throw BadField{"listeners must be an array"};
+  for (const Json& item : *found) {
+    if (!item.is_object()) throw BadField{"listeners must hold objects"};
+    stats.listeners.push_back({text(item, "name"), number(item, "accepted"),
+                               counts<5>(item, "responses"), number(item, "bytes_received"),
+                               number(item, "bytes_sent"), number(item, "latency_us"),
+                               counts<kLatencyBounds.size() + 1>(item, "latency")});
+  }
+  return stats;
 }
 
 Hello read_hello(const Json& object) {
@@ -138,6 +174,7 @@ Welcome read_welcome(const Json& object) {
     throw BadField{"too many descriptors"};
   welcome.options = read_options(object);
   welcome.ticket_keys = read_ticket_keys(object);
+  welcome.label = text(object, "label");
   return welcome;
 }
 
@@ -146,6 +183,7 @@ Drain read_drain(const Json& object) {
               IdlePolicy::Close, millis(object, "stop_timeout_max_ms").value_or(Millis{0})};
   // A policy that this build does not know falls back to the one that every worker can do.
   if (text(object, "idle") == to_string(IdlePolicy::Handoff)) drain.idle = IdlePolicy::Handoff;
+  drain.last_of = texts(object, "last_of");
   return drain;
 }
 
@@ -157,12 +195,7 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "draining") return Draining{reason(object)};
   if (type == "listeners_closed") return ListenersClosed{};
   if (type == "pong") return Pong{};
-  if (type == "stats") {
-    return Stats{number(object, "connections"),   number(object, "idle"),
-                 number(object, "in_flight"),     number(object, "requests"),
-                 number(object, "responses_5xx"), number(object, "tls_failures"),
-                 number(object, "proxy_failures")};
-  }
+  if (type == "stats") return read_stats(object);
   if (type == "drained") {
     return Drained{number(object, "served"),         number(object, "handed_off"),
                    number(object, "closed_idle"),    number(object, "cut"),
@@ -173,7 +206,7 @@ ControlMessage read(const std::string& type, const Json& object) {
     return HandoffDone{number(object, "sent"), number(object, "taken"), number(object, "returned")};
   if (type == "welcome") return read_welcome(object);
   if (type == "accept") return Accept{};
-  if (type == "pause") return Pause{};
+  if (type == "pause") return Pause{texts(object, "except")};
   if (type == "lame_duck") return LameDuck{};
   if (type == "drain") return read_drain(object);
   if (type == "peer") return read_peer(object);

@@ -65,6 +65,7 @@ struct Candidate {
   std::size_t workers = 1;
   TimePoint began_at{};
   TimePoint deadline{};
+  std::uint64_t request = 0;  // who waits for it
   bool operator==(const Candidate&) const = default;
 };
 
@@ -88,6 +89,8 @@ struct Retired {
   std::uint64_t workers = 0;
   DrainTotals totals;
   std::optional<std::uint64_t> ready_ms = {};  // of the reload that retired it
+  std::uint64_t request = 0;                   // who waits until it is drained
+  std::optional<GenerationId> successor = {};
   bool operator==(const Retired&) const = default;
 };
 
@@ -118,6 +121,7 @@ struct Fleet {
   std::vector<Retired> retired;
   std::optional<GenerationId> rolling_back;  // failed; its predecessor is accepting again soon
   bool reload_pending = false;               // any number of HUPs
+  std::uint64_t pending_request = 0;         // who waits for it: the last one that asked
   bool wait_reported = false;
   RespawnHistory history;
   std::vector<TimePoint> vacancies;  // when replacements are due

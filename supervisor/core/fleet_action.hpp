@@ -2,6 +2,7 @@
 // back before the whole list is done.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -68,8 +69,24 @@ struct ReleaseWorker {  // it is gone: free what is kept for it
 };
 // Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
 struct CloseTheDoor {};
-struct MeasureQueues {};    // answered by QueuesMeasured
-struct ShutListeners {};    // the supervisor's own, for good
+struct MeasureQueues {};  // answered by QueuesMeasured
+struct ShutListeners {};  // the supervisor's own, for good
+// What became of a reload that somebody waits for. Drained comes after Committed, the others are
+// final. The report `reload_done` or `reload_failed` of that generation precedes it.
+enum class ReloadOutcome : std::uint8_t {
+  Committed,
+  Drained,  // and the last worker of the old generation is gone
+  Failed,   // the old generation serves on
+  Refused,  // its configuration or command is bad; nothing was started
+  Superseded,
+  Stopped  // the whole service stops
+};
+struct SettleReload {
+  std::uint64_t request = 0;
+  ReloadOutcome outcome = ReloadOutcome::Committed;
+  std::optional<GenerationId> generation = {};  // nothing: it never got a number
+  std::string reason = {};                      // of a failure
+};
 struct AnnounceServing {};  // the first generation accepts: write the pid file
 struct WakeAt {             // nothing: no timer
   std::optional<TimePoint> when;
@@ -83,6 +100,6 @@ using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
                  TellPause, TellLameDuck, ConnectPeers, TellDrain, TellCloseListeners, AskStats,
                  TerminateWorker, KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues,
-                 ShutListeners, AnnounceServing, Report, WakeAt, Exit>;
+                 ShutListeners, SettleReload, AnnounceServing, Report, WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

@@ -95,6 +95,7 @@ void FleetTurn::close_account(const Retired& retired) {
   with_totals(end, retired.totals);
   if (retired.ready_ms) end.with("ready_ms", *retired.ready_ms);
   act(std::move(end.with("drain_ms", millis_between(retired.since, now_))));
+  settle_request(retired.request, ReloadOutcome::Drained, retired.successor);
 }
 
 // What a worker's end means for its generation.

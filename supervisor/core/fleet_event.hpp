@@ -1,13 +1,16 @@
 // Everything that can happen to the fleet, in the past tense. io makes these and decides nothing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "shared/core/control_message.hpp"
 #include "shared/core/ids.hpp"
+#include "supervisor/core/fleet_policy.hpp"
 
 namespace holdfast::supervisor {
 
@@ -18,14 +21,19 @@ struct ExitStatus {
   bool operator==(const ExitStatus&) const = default;
 };
 
-struct Started {};          // the supervisor is up: its listeners are bound
-struct ReloadRequested {};  // HUP
-struct StopRequested {};    // TERM, INT, QUIT
-struct ScaleRequested {     // TTIN, TTOU
-  int delta = 1;
+struct Started {};            // the supervisor is up: its listeners are bound
+struct ReloadRequested {      // HUP, or an operator who waits for the verdict
+  std::uint64_t request = 0;  // names the waiting one in SettleReload; 0: nobody waits
 };
-struct GenerationPrepared {  // its command was found
+struct StopRequested {};  // TERM, INT, QUIT
+struct ScaleRequested {   // TTIN, TTOU, or an operator
+  int delta = 1;
+  std::optional<std::size_t> to = {};  // instead of delta
+};
+struct GenerationPrepared {  // its configuration was read and its command was found
   GenerationId generation;
+  std::optional<FleetPolicy> policy = {};        // nothing: the one in use
+  std::vector<std::string> gone_listeners = {};  // those in use that it does not have
 };
 struct GenerationRefused {  // nothing was started
   GenerationId generation;

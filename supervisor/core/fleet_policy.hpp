@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "shared/core/control_message.hpp"
 #include "shared/core/time.hpp"
@@ -22,6 +23,15 @@ struct FleetPolicy {
   unsigned give_up = 10;
   std::size_t max_old_generations = 4;
   IdlePolicy idle = IdlePolicy::Close;  // of a reload's drain
+  Millis probation{1'000};              // 0: none
+  unsigned probation_errors = 50;       // percent of the responses
+  std::size_t canary = 0;               // so many workers prove themselves first
+  Millis canary_time{10'000};
+  bool rollback = true;              // false: once the candidate accepts there is no way back
+  Millis heartbeat_timeout{30'000};  // 0: nobody asks
+  std::uint64_t max_requests = 0;    // of one worker, then it is replaced; 0: any number
+  std::uint64_t max_rss = 0;         // bytes
+  Millis max_age{0};
   // How long a drain may take before the worker hangs.
   Millis longest_drain() const { return std::max(stop_timeout, stop_timeout_max); }
   bool operator==(const FleetPolicy&) const = default;

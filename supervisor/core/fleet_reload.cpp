@@ -12,17 +12,28 @@ void FleetTurn::on(const Started&) {
 }
 
 // Any number of requests during a reload become one more: the last one's files are what counts.
-void FleetTurn::on(const ReloadRequested&) {
-  if (fleet_.stop) return;
+void FleetTurn::on(const ReloadRequested& event) {
+  if (fleet_.stop) return settle_request(event.request, ReloadOutcome::Stopped);
   if (fleet_.candidate && !fleet_.reload_pending) act(report("reload_queued"));
   fleet_.reload_pending = true;
+  // A HUP of somebody who does not wait takes the place too: it is newer.
+  settle_request(std::exchange(fleet_.pending_request, event.request), ReloadOutcome::Superseded);
+}
+
+void FleetTurn::settle_request(std::uint64_t request, ReloadOutcome outcome,
+                               std::optional<GenerationId> generation, const std::string& reason) {
+  if (request != 0) act(SettleReload{request, outcome, generation, reason});
 }
 
 void FleetTurn::open_candidate() {
   const GenerationId id = fleet_.next_generation;
   fleet_.next_generation = id.next();
-  fleet_.candidate = Candidate{id, ReloadPhase::Preparing, fleet_.wanted, now_,
-                               now_ + fleet_.policy.ready_timeout};
+  fleet_.candidate = Candidate{id,
+                               ReloadPhase::Preparing,
+                               fleet_.wanted,
+                               now_,
+                               now_ + fleet_.policy.ready_timeout,
+                               std::exchange(fleet_.pending_request, 0)};
   if (fleet_.serving) act(report("reload_started").with("generation", id.value));
   act(PrepareGeneration{id});
 }
@@ -45,7 +56,7 @@ void FleetTurn::on(const GenerationRefused& event) {
   const bool awaited = fleet_.candidate && fleet_.candidate->id == event.generation &&
                        fleet_.candidate->phase == ReloadPhase::Preparing;
   if (!awaited) return;
-  if (fleet_.serving) return fail_candidate(event.cause);
+  if (fleet_.serving) return fail_candidate(event.cause, nullptr, ReloadOutcome::Refused);
   act(failure("start_failed")
           .with("generation", event.generation.value)
           .with("reason", event.cause));
@@ -111,7 +122,8 @@ void FleetTurn::commit() {
     return;
   }
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
-  retire(*old, took);
+  settle_request(candidate.request, ReloadOutcome::Committed, candidate.id);
+  retire(*old, Retirement{candidate.id, candidate.request, took});
   // Before their takers are told to leave as well.
   for (const Worker& worker : fleet_.workers) {
     if (worker.hands_off && !worker.exited && worker.phase == WorkerPhase::Draining)
@@ -145,17 +157,23 @@ void FleetTurn::commit() {
 
 // From here on the generation's end is accounted; its last worker's exit closes the account.
 // A generation that a reload replaced has one although all its workers were gone before.
-void FleetTurn::retire(GenerationId generation, std::optional<std::uint64_t> ready_ms) {
+void FleetTurn::retire(GenerationId generation, const std::optional<Retirement>& by) {
   const std::size_t workers = count(generation);
-  const Retired retired{generation, now_, workers, {}, ready_ms};
+  Retired retired{generation, now_, workers, {}};
+  if (by) {
+    retired.ready_ms = by->ready_ms;
+    retired.request = by->request;
+    retired.successor = by->successor;
+  }
   if (workers > 0) {
     fleet_.retired.push_back(retired);
-  } else if (ready_ms) {
+  } else if (by) {
     close_account(retired);
   }
 }
 
-void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit) {
+void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit,
+                               ReloadOutcome outcome) {
   const Candidate candidate = *fleet_.candidate;
   Report verdict = failure("reload_failed")
                        .with("generation", candidate.id.value)
@@ -166,6 +184,7 @@ void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit)
     if (culprit->exited) with_status(verdict, *culprit->exited);
   }
   act(std::move(verdict));
+  settle_request(candidate.request, outcome, candidate.id, reason);
   fleet_.candidate.reset();
   fleet_.rolling_back = candidate.id;
   bool somebody_left = false;

@@ -1,6 +1,7 @@
 // The full stop: perhaps a lame duck first; then nobody new comes, who waits in the queue is
 // served, workers drain, the listeners go, and when the last worker is gone so is the supervisor.
 #include <algorithm>
+#include <utility>
 
 #include "supervisor/core/fleet_turn.hpp"
 
@@ -54,6 +55,9 @@ void FleetTurn::open_stop(ExitCode code, std::string cause, Millis lame_duck) {
             .with("phase", std::string(to_string(fleet_.candidate->phase)))
             .with("reason", std::string("the supervisor stops")));
   }
+  settle_request(std::exchange(fleet_.pending_request, 0), ReloadOutcome::Stopped);
+  if (fleet_.candidate)
+    settle_request(fleet_.candidate->request, ReloadOutcome::Stopped, fleet_.candidate->id);
   fleet_.candidate.reset();
   fleet_.rolling_back.reset();
   fleet_.reload_pending = false;

@@ -75,8 +75,16 @@ class FleetTurn {
   void advance_candidate();
   void pause_the_serving();
   void commit();
-  void fail_candidate(const std::string& reason, const Worker* culprit = nullptr);
-  void retire(GenerationId generation, std::optional<std::uint64_t> ready_ms = {});
+  void settle_request(std::uint64_t request, ReloadOutcome outcome,
+                      std::optional<GenerationId> generation = {}, const std::string& reason = {});
+  void fail_candidate(const std::string& reason, const Worker* culprit = nullptr,
+                      ReloadOutcome outcome = ReloadOutcome::Failed);
+  struct Retirement {  // by a reload
+    GenerationId successor;
+    std::uint64_t request;
+    std::uint64_t ready_ms;
+  };
+  void retire(GenerationId generation, const std::optional<Retirement>& by = {});
 
   // fleet_ends.cpp
   void misbehaved(Worker& worker, const std::string& reason);

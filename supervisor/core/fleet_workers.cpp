@@ -205,7 +205,8 @@ void FleetTurn::on(const WorkerLoadChanged& event) {
 
 void FleetTurn::on(const ScaleRequested& event) {
   if (fleet_.stop) return;
-  const auto wanted = static_cast<std::int64_t>(fleet_.wanted) + event.delta;
+  const auto wanted = event.to ? static_cast<std::int64_t>(*event.to)
+                               : static_cast<std::int64_t>(fleet_.wanted) + event.delta;
   const auto allowed = std::clamp<std::int64_t>(wanted, 1, kMaxWorkers);
   fleet_.wanted = static_cast<std::size_t>(allowed);
   if (wanted == allowed) {

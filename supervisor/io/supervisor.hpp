@@ -61,6 +61,7 @@ class Supervisor {
   void perform(const CloseTheDoor& action);
   void perform(const MeasureQueues& action);
   void perform(const ShutListeners& action);
+  void perform(const SettleReload& action);
   void perform(const AnnounceServing& action);
   void perform(const Report& report);
   void perform(const WakeAt& action);

@@ -157,6 +157,8 @@ void Supervisor::perform(const MeasureQueues&) {
 
 void Supervisor::perform(const ShutListeners&) { listeners_.shut(); }
 
+void Supervisor::perform(const SettleReload&) {}
+
 void Supervisor::perform(const AnnounceServing&) {
   if (options_.pid_file.empty()) return;
   if (auto written = write_pid_file(options_.pid_file); !written) {
