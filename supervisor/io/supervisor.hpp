@@ -21,6 +21,7 @@
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
 #include "supervisor/io/process_launcher.hpp"
+#include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/worker_process.hpp"
 
@@ -82,6 +83,7 @@ class Supervisor {
   Options options_;
   boost::asio::io_context io_{1};  // one thread: Asio leaves out its locks
   EventLog events_;
+  ServiceNotifier notifier_;
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;

@@ -200,6 +200,7 @@ void Supervisor::perform(const Report& decided) {
     }
   }
   events_.add(to_json_line(full, wall_now()));
+  notifier_.tell(decided);
 }
 
 void Supervisor::perform(const WakeAt& action) {
