@@ -20,7 +20,9 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/operators.hpp"
 #include "supervisor/io/process_launcher.hpp"
+#include "supervisor/io/process_memory.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/worker_process.hpp"
@@ -37,6 +39,9 @@ class Supervisor {
   // `options.cwd` is the logical directory; `access_log` is empty when it is off.
   Supervisor(Options options, ListenerSet listeners, UniqueFd access_log, Signals& signals);
   ~Supervisor();
+
+  // Operators are heard there from run() on.
+  void serve_control(ControlSocketFile socket) { operators_.server().listen(std::move(socket)); }
 
   // Returns when the last worker is gone.
   Ended run();
@@ -74,7 +79,9 @@ class Supervisor {
   Result<void> launch(const StartWorker& action);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
-  void reopen_logs();
+  Result<void> reopen_logs();
+  Operators::Host host();
+  StatusFacts status_facts();
   void report_start();
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
@@ -84,6 +91,9 @@ class Supervisor {
   boost::asio::io_context io_{1};  // one thread: Asio leaves out its locks
   EventLog events_;
   ServiceNotifier notifier_;
+  TimePoint started_at_ = Clock::now();
+  ProcessMemory memory_;
+  Operators operators_;
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;

@@ -64,8 +64,9 @@ Result<void> Supervisor::launch(const StartWorker& action) {
     feed(ChannelClosed{id});
   };
   callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
-    events_.add(worker_output_line(generation, id, pid, line, truncated, wall_now()),
-                EventLog::Source::Worker);
+    const std::string event = worker_output_line(generation, id, pid, line, truncated, wall_now());
+    events_.add(event, EventLog::Source::Worker);
+    operators_.printed(event);
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
   callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
@@ -158,7 +159,10 @@ void Supervisor::perform(const KillWorker& action) {
   if (WorkerProcess* process = find(action.worker)) process->kill_group();
 }
 
-void Supervisor::perform(const ReleaseWorker& action) { workers_.erase(action.worker); }
+void Supervisor::perform(const ReleaseWorker& action) {
+  workers_.erase(action.worker);
+  operators_.released(action.worker);
+}
 
 void Supervisor::perform(const CloseTheDoor&) {
   for (const Error& error : listeners_.close_the_door()) {
@@ -173,7 +177,7 @@ void Supervisor::perform(const MeasureQueues&) {
 
 void Supervisor::perform(const ShutListeners&) { listeners_.shut(); }
 
-void Supervisor::perform(const SettleReload&) {}
+void Supervisor::perform(const SettleReload& action) { operators_.settled(action); }
 
 void Supervisor::perform(const AnnounceServing&) {
   if (options_.pid_file.empty()) return;
@@ -199,7 +203,10 @@ void Supervisor::perform(const Report& decided) {
       full.with("stderr_tail", lines_json(process->output().tail(), kTailBytes));
     }
   }
-  events_.add(to_json_line(full, wall_now()));
+  const WallTime now = wall_now();
+  const std::string line = to_json_line(full, now);
+  events_.add(line);
+  operators_.reported(full, line, now);
   notifier_.tell(decided);
 }
 
