@@ -42,6 +42,7 @@ Supervisor::Supervisor(Options options, ListenerSet listeners, UniqueFd access_l
                        Signals& signals)
     : options_(std::move(options)),
       events_(io_, standard_error()),
+      notifier_(io_),
       listeners_(std::move(listeners)),
       access_log_(std::move(access_log)),
       signals_(signals),
@@ -54,6 +55,7 @@ Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
   answer(Started{});
+  notifier_.begin();
   io_.run();
   if (!options_.pid_file.empty()) remove_pid_file(options_.pid_file);
   events_.flush_for(kLastWords);
@@ -102,6 +104,7 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                  [&](const Draining& draining) {
                    feed(WorkerBeganDrain{id, draining.reason});
                  },
+                 [&](const Pong&) { feed(WorkerPonged{id}); },
                  [&](const ListenersClosed&) { feed(WorkerClosedListeners{id}); },
                  [&](const HandoffDone& counts) {
                    feed(WorkerHandedOff{id, counts});
@@ -110,7 +113,8 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                    feed(WorkerDrained{id, counts});
                  },
                  [&](const Stats& stats) {
-                   feed(WorkerLoadChanged{id, stats.connections, stats.in_flight});
+                   feed(WorkerLoadChanged{id, stats.connections, stats.in_flight, stats.requests,
+                                          stats.responses_5xx});
                  },
                  [](const auto&) {},  // what a newer worker may say, and what only we may say
              },

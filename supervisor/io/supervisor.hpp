@@ -21,6 +21,7 @@
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
 #include "supervisor/io/process_launcher.hpp"
+#include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/worker_process.hpp"
 
@@ -55,6 +56,9 @@ class Supervisor {
   void perform(const TellDrain& action);
   void perform(const TellCloseListeners& action);
   void perform(const AskStats& action);
+  void perform(const PingWorker& action);
+  void perform(const AbortWorker& action);
+  void perform(const MeasureMemory& action);
   void perform(const TerminateWorker& action);
   void perform(const KillWorker& action);
   void perform(const ReleaseWorker& action);
@@ -79,6 +83,7 @@ class Supervisor {
   Options options_;
   boost::asio::io_context io_{1};  // one thread: Asio leaves out its locks
   EventLog events_;
+  ServiceNotifier notifier_;
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;

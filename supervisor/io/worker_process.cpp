@@ -48,9 +48,9 @@ void WorkerProcess::send(const ControlMessage& message, std::vector<UniqueFd> fd
   channel_.send(message, std::move(fds));
 }
 
-void WorkerProcess::terminate() {
+void WorkerProcess::signal(int number) {
   // By pidfd: never another process that got the same number.
-  ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), SIGTERM, nullptr, 0);
+  ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), number, nullptr, 0);
 }
 
 void WorkerProcess::kill_group() {

@@ -38,8 +38,8 @@ class WorkerProcess {
   WorkerOutput& output() { return output_; }
 
   void send(const ControlMessage& message, std::vector<UniqueFd> fds = {});
-  void terminate();   // SIGTERM to the process
-  void kill_group();  // SIGKILL to it and to what it started
+  void signal(int number);  // to the process
+  void kill_group();        // SIGKILL to it and to what it started
 
  private:
   void reap();

@@ -1,0 +1,128 @@
+// What `holdfast run` tells the service manager that started it. PID 1 is not systemd here: a
+// listener on NOTIFY_SOCKET stands for it.
+#include <chrono>
+#include <csignal>
+#include <ctime>
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/notify_listener.hpp"
+#include "tests/integration/scenario.hpp"
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint64_t monotonic_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
+}
+
+TEST(ServiceNotifyTest, StartReloadAndStopAreToldInOrder) {
+  NotifyListener systemd;
+  SupervisorRun run({.environment = systemd.environment()});
+  const Notice ready = systemd.next();
+  EXPECT_EQ(ready.get("READY"), "1") << ready.text;
+  EXPECT_EQ(ready.get("MAINPID"), std::to_string(run.pid()));
+  EXPECT_EQ(ready.sender, run.pid());
+  EXPECT_EQ(RawClient(run.address()).get("/").status, 200) << "ready means that it serves";
+
+  const std::uint64_t asked = monotonic_now();
+  run.signal(SIGHUP);
+  const Notice reloading = systemd.next();
+  EXPECT_EQ(reloading.get("RELOADING"), "1") << reloading.text;
+  const std::uint64_t began = std::stoull(reloading.get("MONOTONIC_USEC"));
+  EXPECT_GE(began, asked) << "systemd takes an older one for that of another reload";
+  EXPECT_LE(began, monotonic_now());
+  const Notice reloaded = systemd.next();
+  EXPECT_EQ(reloaded.get("READY"), "1") << reloaded.text;
+  EXPECT_EQ(reloaded.get("STATUS"), "generation 2 serves");
+
+  expect_clean_stop(run);
+  const Notice stopping = systemd.next();
+  EXPECT_EQ(stopping.get("STOPPING"), "1") << stopping.text;
+  EXPECT_EQ(stopping.get("EXTEND_TIMEOUT_USEC"), "30000000");
+  EXPECT_TRUE(systemd.silent_for(0ms)) << "STOPPING=1 is final";
+}
+
+TEST(ServiceNotifyTest, AFailedReloadEndsWithReadyAndItsReason) {
+  NotifyListener systemd;
+  const TempDir files;
+  Releases releases(files);
+  releases.add_good("good");
+  releases.add("bad", "exit 3");
+  releases.flip("good");
+  SupervisorRun run({.command = {releases.command()}, .environment = systemd.environment()});
+  run.wait_ready();
+  systemd.next();
+  releases.flip("bad");
+  EXPECT_EQ(run.reload().name(), "reload_failed");
+  EXPECT_EQ(systemd.next().get("RELOADING"), "1");
+  const Notice verdict = systemd.next();
+  EXPECT_EQ(verdict.get("READY"), "1") << verdict.text;
+  EXPECT_NE(verdict.get("STATUS").find("reload to generation 2 failed"), std::string::npos);
+  expect_clean_stop(run);
+}
+
+TEST(ServiceNotifyTest, TheWatchdogIsFedAtHalfItsTimeAndOnlyWhenItIsOurs) {
+  NotifyListener systemd;
+  SupervisorOptions options;
+  options.environment = systemd.environment();
+  options.environment["WATCHDOG_USEC"] = "200000";
+  options.wrapper = {"/bin/sh", "-c", "export WATCHDOG_PID=$$; exec \"$@\"", "sh"};
+  {
+    SupervisorRun run(options);
+    systemd.next_with("READY");
+    const TimePoint begun = Clock::now();
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(systemd.next_with("WATCHDOG").get("WATCHDOG"), "1");
+    EXPECT_GE(Clock::now() - begun, 350ms) << "half of it, not as fast as it goes";
+    EXPECT_LT(Clock::now() - begun, scaled(1'500ms));
+    expect_clean_stop(run);
+  }
+  NotifyListener other;
+  options.environment["NOTIFY_SOCKET"] = other.path();
+  options.wrapper = {"/bin/sh", "-c", "export WATCHDOG_PID=1; exec \"$@\"", "sh"};
+  SupervisorRun run(options);
+  EXPECT_EQ(other.next().get("READY"), "1");
+  EXPECT_TRUE(other.silent_for(400ms));
+  expect_clean_stop(run);
+}
+
+TEST(ServiceNotifyTest, WorkersDoNotSeeTheManagersSocket) {
+  NotifyListener systemd;
+  SupervisorRun run({.environment = systemd.environment()});
+  run.wait_ready();
+  const auto variables = environment_of(run.worker_pid(1));
+  EXPECT_FALSE(variables.contains("NOTIFY_SOCKET"));
+  EXPECT_FALSE(variables.contains("WATCHDOG_USEC"));
+  expect_clean_stop(run);
+}
+
+TEST(ServiceNotifyTest, AManagerThatReadsNothingHoldsUpNothing) {
+  NotifyListener systemd;  // its queue takes a handful of datagrams (net.unix.max_dgram_qlen)
+  SupervisorRun run({.environment = systemd.environment()});
+  run.wait_ready();
+  for (int i = 0; i < 12; ++i) ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
+  // The last word arrives once it reads again.
+  run.signal(SIGHUP);
+  while (systemd.next_with("READY").get("STATUS") != "generation 14 serves") {
+  }
+  expect_clean_stop(run);
+}
+
+TEST(ServiceNotifyTest, ASocketThatIsNotThereIsNoReasonNotToRun) {
+  for (const char* address : {"/nonexistent/socket", "relative", "vsock:2:1"}) {
+    SupervisorRun run({.environment = {{"NOTIFY_SOCKET", address}}});
+    run.wait_ready();
+    EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
+    expect_clean_stop(run);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::testing
