@@ -68,8 +68,7 @@ class DocumentParser {
       value.items.push_back(std::move(item));
       HOLDFAST_TRY(text_.skip_space());
       if (text_.take(end)) return {};
-      if (!text_.take(','))
-        return text_.error_here(std::string("expected a comma or ") + end);
+      if (!text_.take(',')) return text_.error_here(std::string("expected a comma or ") + end);
       HOLDFAST_TRY(text_.skip_space());
       if (text_.peek() == end) return text_.error_here("expected another value behind the comma");
     }

@@ -72,6 +72,9 @@ class Supervisor {
   void perform(const Exit& action);
 
   Result<void> launch(const StartWorker& action);
+  Result<void> launch_foreign_worker(const StartWorker& action);
+  std::size_t free_child_index(WorkerId worker);
+  WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
   void reopen_logs();
@@ -92,6 +95,7 @@ class Supervisor {
   boost::asio::steady_timer timer_;
   std::map<GenerationId, LaunchPlan> plans_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
+  std::map<WorkerId, std::size_t> child_indices_;  // einhorn's
   Fleet fleet_;
   Ended ended_;
 };
