@@ -20,6 +20,7 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/oom_kills.hpp"
 #include "supervisor/io/process_launcher.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
@@ -90,6 +91,7 @@ class Supervisor {
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;
+  OomKills oom_kills_;
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;

@@ -1,5 +1,6 @@
 // Where the supervisor starts a worker, and what it hears of one, whatever that worker speaks.
 #include <algorithm>
+#include <csignal>
 
 #include "supervisor/io/foreign_launch.hpp"
 #include "supervisor/io/supervisor.hpp"
@@ -23,7 +24,10 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
                 EventLog::Source::Worker);
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
-  callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
+  callbacks.on_exit = [this, id](ExitStatus status) {
+    status.oom_killed = status.signal == SIGKILL && oom_kills_.grew();
+    feed(WorkerExited{id, status});
+  };
   return callbacks;
 }
 
