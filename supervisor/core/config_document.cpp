@@ -68,8 +68,7 @@ class DocumentParser {
       value.items.push_back(std::move(item));
       HOLDFAST_TRY(text_.skip_space());
       if (text_.take(end)) return {};
-      if (!text_.take(','))
-        return text_.error_here(std::string("expected a comma or ") + end);
+      if (!text_.take(',')) return text_.error_here(std::string("expected a comma or ") + end);
       HOLDFAST_TRY(text_.skip_space());
       if (text_.peek() == end) return text_.error_here("expected another value behind the comma");
     }
@@ -101,6 +100,12 @@ Result<ConfigValue> parse_config_document(const std::string& file, std::string_v
 
 std::string reading(const std::string& file, const ConfigPosition& at) {
   return "read " + file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
+Error config_error(const std::string& file, const ConfigPosition& at, std::string cause) {
+  std::ranges::replace_if(
+      cause, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return plain_error(reading(file, at), cause);
 }
 
 }  // namespace holdfast::supervisor

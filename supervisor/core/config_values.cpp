@@ -52,7 +52,7 @@ class ConfigOptions {
   }
 
   Error wrong(const ConfigPosition& at, const std::string& cause) const {
-    return plain_error(reading(file_, at), cause);
+    return config_error(file_, at, cause);
   }
 
   Result<void> keep(const OptionRow& row, const ConfigPosition& at, const std::string& text) {
@@ -65,9 +65,8 @@ class ConfigOptions {
 
   Result<void> scalar(const OptionRow& row, const ConfigValue& value) {
     const bool number = value.kind == Kind::Number && row.kind == OptionRow::Kind::Number;
-    const bool good = row.kind == OptionRow::Kind::Switch
-                          ? value.kind == Kind::Boolean
-                          : value.kind == Kind::String || number;
+    const bool good = row.kind == OptionRow::Kind::Switch ? value.kind == Kind::Boolean
+                                                          : value.kind == Kind::String || number;
     if (good) return keep(row, value.at, value.text);
     std::string expected = "a text";
     if (row.kind == OptionRow::Kind::Switch) expected = "true or false";

@@ -26,7 +26,8 @@ struct LoadedOptions {
   std::vector<OptionValues> values;  // weakest first
 };
 
-// Reads the file, changes nothing. `cwd` of what it returns is absolute. Fails with the line that the operator reads.
+// Reads the file, changes nothing. `cwd` of what it returns is absolute. Fails with the line that
+// the operator reads.
 Result<LoadedOptions> load_options(const OptionSources& sources);
 
 }  // namespace holdfast::supervisor
