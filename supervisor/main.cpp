@@ -14,6 +14,7 @@
 #include "supervisor/io/instance_lock.hpp"
 #include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/option_loader.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/supervisor.hpp"
 
@@ -41,7 +42,15 @@ void fill_standard_descriptors() {
 // the flag; there they pass through as they came.
 void keep_inherited_descriptors_to_ourselves() { ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); }
 
-int run(Options options, Signals& signals) {
+int run(const RunArguments& arguments, Signals& signals) {
+  auto sources = find_option_sources(arguments);
+  if (!sources) return fail(ExitCode::BadConfiguration, sources.error().message);
+  auto loaded = load_options(*sources);
+  if (!loaded) {
+    const bool typed = sources->config.empty();
+    return fail(typed ? ExitCode::Usage : ExitCode::BadConfiguration, loaded.error().message);
+  }
+  Options options = std::move(loaded->options);
   options.cwd = logical_cwd(options.cwd);
   // Before anything is bound: a typing error must not take a port.
   if (auto plan = make_launch_plan(options.command, options.cwd); !plan) {
@@ -85,7 +94,7 @@ int main(int argc, char** argv) {
       case CommandLine::Action::Fail:
         return fail(line.code, line.text);
       case CommandLine::Action::Run:
-        return run(std::move(line.options), *signals);
+        return run(line.run, *signals);
     }
   } catch (const std::exception& error) {
     return fail(ExitCode::Failure, std::string("cannot run: ") + error.what());

@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "shared/core/exit_code.hpp"
-#include "supervisor/core/options.hpp"
+#include "supervisor/core/option_values.hpp"
 
 namespace holdfast::supervisor {
 
 struct CommandLine {
   enum class Action { Run, Print, Fail };
   Action action = Action::Fail;
-  Options options;                  // when Run
+  RunArguments run;                 // when Run
   std::string text;                 // when Print: help or version; when Fail: the one line why
   ExitCode code = ExitCode::Usage;  // when Fail
 };

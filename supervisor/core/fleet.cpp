@@ -25,6 +25,8 @@ std::string_view to_string(WorkerPhase phase) {
       return "draining";
     case WorkerPhase::Terminating:
       return "terminating";
+    case WorkerPhase::Aborting:
+      return "aborting";
     case WorkerPhase::Killed:
       return "killed";
   }
@@ -39,8 +41,14 @@ std::string_view to_string(ReloadPhase phase) {
       return "starting";
     case ReloadPhase::Opening:
       return "opening";
+    case ReloadPhase::Canary:
+      return "canary";
     case ReloadPhase::Pausing:
       return "pausing";
+    case ReloadPhase::Probation:
+      return "probation";
+    case ReloadPhase::Judging:
+      return "judging";
   }
   return "unknown";
 }
@@ -96,6 +104,7 @@ std::uint64_t millis_between(TimePoint from, TimePoint to) {
 // vacancies are filled, and a reload opens last, over a generation that is complete again.
 void FleetTurn::settle() {
   give_up_if_hopeless();
+  advance_closing();
   if (fleet_.stop) {
     advance_stop();
   } else {
@@ -103,7 +112,9 @@ void FleetTurn::settle() {
     match_size();
     fill_vacancies();
     open_pending_reload();
+    recycle();
   }
+  keep_heartbeats();
   if (!fleet_.finished) arm();
 }
 
@@ -143,13 +154,14 @@ void FleetTurn::match_size() {
   const auto present = static_cast<std::size_t>(std::ranges::count_if(
       fleet_.workers, [&](const Worker& worker) { return serves(worker) && !worker.leaving; }));
   std::size_t size = present + fleet_.vacancies.size();
-  for (; size < fleet_.wanted; ++size) fleet_.vacancies.push_back(now_);
-  for (; size > fleet_.wanted; --size) scale_down();
+  const std::size_t wanted = fleet_.wanted + (fleet_.recycling ? 1 : 0);
+  for (; size < wanted; ++size) fleet_.vacancies.push_back(now_);
+  for (; size > wanted; --size) scale_down();
 }
 
 void FleetTurn::fill_vacancies() {
   // A worker born during the pause could not accept before the verdict anyway.
-  if (pausing() || (!fleet_.serving && !fleet_.candidate)) return;
+  if (old_paused() || (!fleet_.serving && !fleet_.candidate)) return;
   const GenerationId generation = fleet_.serving ? *fleet_.serving : fleet_.candidate->id;
   const auto due =
       std::ranges::count_if(fleet_.vacancies, [&](TimePoint when) { return when <= now_; });
@@ -178,15 +190,29 @@ void FleetTurn::arm() {
   const auto consider = [&](std::optional<TimePoint> when) {
     if (when && (!next || *when < *next)) next = when;
   };
+  const bool ages = fleet_.policy.max_age > Millis{0} && may_recycle();
   for (const Worker& worker : fleet_.workers) {
     consider(worker.deadline);
     consider(worker.end_by);
+    consider(worker.pong_by);
+    if (ages && serves(worker) && !worker.leaving && !worker.exited) consider(retires_at(worker));
   }
-  // During the pause no vacancy is filled; the pause's own deadline comes first.
-  if (!pausing()) {
+  consider(fleet_.heartbeat_at);
+  consider(fleet_.measure_at);
+  for (const Closing& closing : fleet_.closing) {
+    consider(closing.deadline);
+    consider(closing.check_at);
+  }
+  if (fleet_.recycle_not_before && *fleet_.recycle_not_before > now_)
+    consider(fleet_.recycle_not_before);
+  // During the pause no vacancy is filled; the candidate's own deadline comes first.
+  if (!old_paused()) {
     for (const TimePoint due : fleet_.vacancies) consider(due);
   }
-  if (fleet_.candidate) consider(fleet_.candidate->deadline);
+  if (fleet_.candidate) {
+    consider(fleet_.candidate->deadline);
+    consider(fleet_.candidate->look_at);
+  }
   if (fleet_.stop) {
     consider(fleet_.stop->deadline);
     consider(fleet_.stop->check_at);

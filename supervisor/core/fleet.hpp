@@ -11,6 +11,7 @@
 #include "shared/core/exit_code.hpp"
 #include "shared/core/ids.hpp"
 #include "shared/core/time.hpp"
+#include "supervisor/core/error_window.hpp"
 #include "supervisor/core/fleet_action.hpp"
 #include "supervisor/core/fleet_event.hpp"
 #include "supervisor/core/fleet_policy.hpp"
@@ -27,6 +28,7 @@ enum class WorkerPhase : std::uint8_t {
   Paused,       //
   Draining,     // told to drain, or began by itself
   Terminating,  // got SIGTERM, because it never accepted anything
+  Aborting,     // got SIGABRT, because it answers no heartbeat
   Killed        // got SIGKILL
 };
 
@@ -51,21 +53,41 @@ struct Worker {
   bool condemned = false;         // is killed as soon as it has said what that will cut
   std::uint64_t connections = 0;  // by its last stats
   std::uint64_t in_flight = 0;
+  ResponseCount responses = {};
+  std::uint64_t rss = 0;                  // when it was last measured
+  std::uint32_t pings = 0;                // not answered yet
+  std::optional<TimePoint> pong_by = {};  // a heartbeat is awaited
+  bool accepts_last = false;  // Draining: still accepts from listeners that only its generation has
   bool operator==(const Worker&) const = default;
 };
 
-enum class ReloadPhase : std::uint8_t { Preparing, Starting, Opening, Pausing };
+enum class ReloadPhase : std::uint8_t {
+  Preparing,
+  Starting,
+  Opening,
+  Canary,     // a few accept beside the old ones, and are watched
+  Pausing,    // all accept; the old ones are told to pause
+  Probation,  // all accept alone, and are watched
+  Judging     // the last numbers are awaited
+};
 
 std::string_view to_string(ReloadPhase phase);
+
+bool can_accept(const Worker& worker);  // now, or as soon as it is told to
 
 // The generation that is being brought up; the first one is a candidate too, with none to replace.
 struct Candidate {
   GenerationId id;
   ReloadPhase phase = ReloadPhase::Preparing;
-  std::size_t workers = 1;
+  std::size_t workers = 1;  // that must accept before the next phase
   TimePoint began_at{};
   TimePoint deadline{};
-  std::uint64_t request = 0;  // who waits for it
+  std::uint64_t request = 0;              // who waits for it
+  FleetPolicy policy = {};                // its own, from Starting on
+  std::size_t size = 1;                   // when it is complete
+  std::optional<TimePoint> look_at = {};  // watched: when the numbers are asked for again
+  std::optional<std::uint64_t> ready_ms = {};
+  std::vector<std::string> gone_listeners = {};
   bool operator==(const Candidate&) const = default;
 };
 
@@ -112,8 +134,27 @@ struct Stop {
   bool operator==(const Stop&) const = default;
 };
 
+// Listeners that a reload took away: nobody new may come, who is queued is served.
+struct Closing {
+  GenerationId only_of;
+  bool told = false;  // the workers were, to close them
+  TimePoint deadline{};
+  std::optional<TimePoint> check_at = {};
+  std::uint64_t queued = 0;
+  std::uint64_t half_open = 0;
+  bool operator==(const Closing&) const = default;
+};
+
+// A worker that has served enough, and the one that is to take its place.
+struct Recycling {
+  WorkerId old;
+  WorkerId fresh;
+  std::string reason;
+  bool operator==(const Recycling&) const = default;
+};
+
 struct Fleet {
-  FleetPolicy policy;
+  FleetPolicy policy;           // of the serving generation
   std::size_t wanted = 1;       // workers of the serving generation; TTIN and TTOU change it
   std::vector<Worker> workers;  // every live process, oldest first
   std::optional<GenerationId> serving;
@@ -125,6 +166,12 @@ struct Fleet {
   bool wait_reported = false;
   RespawnHistory history;
   std::vector<TimePoint> vacancies;  // when replacements are due
+  ErrorWindow recent;                // of the serving generation
+  std::vector<Closing> closing;
+  std::optional<Recycling> recycling;
+  std::optional<TimePoint> recycle_not_before;  // a successor failed
+  std::optional<TimePoint> heartbeat_at;
+  std::optional<TimePoint> measure_at;
   std::optional<Stop> stop;
   GenerationId next_generation{1};
   WorkerId next_worker{1};

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "shared/core/control_message.hpp"
 #include "shared/core/exit_code.hpp"
@@ -35,6 +36,7 @@ struct TellAccept {
 };
 struct TellPause {
   WorkerId worker;
+  std::vector<std::string> except = {};  // listeners that the candidate does not have
 };
 struct TellLameDuck {
   WorkerId worker;
@@ -51,6 +53,7 @@ struct TellDrain {
   Millis stop_timeout{};
   IdlePolicy idle = IdlePolicy::Close;
   Millis stop_timeout_max{};
+  std::vector<std::string> last_of = {};  // listeners to accept from until TellCloseListeners
 };
 struct TellCloseListeners {
   WorkerId worker;
@@ -58,6 +61,13 @@ struct TellCloseListeners {
 struct AskStats {  // answered by WorkerLoadChanged
   WorkerId worker;
 };
+struct PingWorker {  // answered by WorkerPonged, after the stats that were asked for before
+  WorkerId worker;
+};
+struct AbortWorker {  // SIGABRT: its core shows where it hangs
+  WorkerId worker;
+};
+struct MeasureMemory {};  // of every worker; answered by WorkerGrew
 struct TerminateWorker {  // SIGTERM
   WorkerId worker;
 };
@@ -68,9 +78,16 @@ struct ReleaseWorker {  // it is gone: free what is kept for it
   WorkerId worker;
 };
 // Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
-struct CloseTheDoor {};
-struct MeasureQueues {};  // answered by QueuesMeasured
-struct ShutListeners {};  // the supervisor's own, for good
+// `only_of`: only at the listeners that this generation had and the serving one has not.
+struct CloseTheDoor {
+  std::optional<GenerationId> only_of = {};
+};
+struct MeasureQueues {  // answered by QueuesMeasured
+  std::optional<GenerationId> only_of = {};
+};                      // answered by QueuesMeasured
+struct ShutListeners {  // the supervisor's own, for good
+  std::optional<GenerationId> only_of = {};
+};  // the supervisor's own, for good
 // What became of a reload that somebody waits for. Drained comes after Committed, the others are
 // final. The report `reload_done` or `reload_failed` of that generation precedes it.
 enum class ReloadOutcome : std::uint8_t {
@@ -99,7 +116,8 @@ struct Exit {
 using FleetAction =
     std::variant<PrepareGeneration, ForgetGeneration, StartWorker, WelcomeWorker, TellAccept,
                  TellPause, TellLameDuck, ConnectPeers, TellDrain, TellCloseListeners, AskStats,
-                 TerminateWorker, KillWorker, ReleaseWorker, CloseTheDoor, MeasureQueues,
-                 ShutListeners, SettleReload, AnnounceServing, Report, WakeAt, Exit>;
+                 PingWorker, AbortWorker, MeasureMemory, TerminateWorker, KillWorker, ReleaseWorker,
+                 CloseTheDoor, MeasureQueues, ShutListeners, SettleReload, AnnounceServing, Report,
+                 WakeAt, Exit>;
 
 }  // namespace holdfast::supervisor

@@ -12,12 +12,19 @@ void FleetTurn::on(const TimerFired&) {
   std::vector<WorkerId> struck;
   for (const Worker& worker : fleet_.workers) {
     const auto over = [&](std::optional<TimePoint> when) { return when && *when <= now_; };
-    if (over(worker.deadline) || over(worker.end_by)) struck.push_back(worker.id);
+    if (over(worker.deadline) || over(worker.end_by) || over(worker.pong_by))
+      struck.push_back(worker.id);
   }
   for (const WorkerId id : struck) {
     if (find(id) != nullptr) strike(id);
   }
-  if (fleet_.candidate && fleet_.candidate->deadline <= now_) strike_candidate();
+  if (fleet_.candidate && fleet_.candidate->deadline <= now_) {
+    watched() ? strike_watched() : strike_candidate();
+  } else if (watched() && fleet_.candidate->look_at && *fleet_.candidate->look_at <= now_) {
+    look();
+  }
+  for (Closing& closing : fleet_.closing) strike_closing(closing);
+  beat();
   if (fleet_.stop) strike_stop();
 }
 
@@ -28,6 +35,7 @@ void FleetTurn::strike(WorkerId id) {
     if (worker.exited) return finish(id);
     return misbehaved(worker, "closed its channel and lives");
   }
+  if (worker.pong_by && *worker.pong_by <= now_) return strike_silent(worker);
   if (!worker.deadline || *worker.deadline > now_) return;
   const FleetPolicy& policy = fleet_.policy;
   if (worker.condemned && worker.phase != WorkerPhase::Killed) return kill(worker, "stop at once");
@@ -41,6 +49,8 @@ void FleetTurn::strike(WorkerId id) {
                               " after its stop_timeout");
     case WorkerPhase::Terminating:
       return kill(worker, "still there " + format_duration(policy.kill_timeout) + " after SIGTERM");
+    case WorkerPhase::Aborting:
+      return kill(worker, "still there " + format_duration(kAbortTakesEffect) + " after SIGABRT");
     case WorkerPhase::Killed:
       act(failure("worker_stuck").about(id));
       return finish(id);
@@ -73,14 +83,14 @@ void FleetTurn::strike_candidate() {
     act(warning("pause_timed_out")
             .with("generation", candidate.id.value)
             .with("unpaused", unpaused));
-    if (accepting == candidate.workers) return commit();
+    if (accepting == candidate.workers) return begin_probation();
     return fail_candidate("a worker of the candidate exited");
   }
   const bool opening = candidate.phase == ReloadPhase::Opening;
   const std::string reason = std::to_string(opening ? accepting : ready) + " of " +
                              std::to_string(candidate.workers) +
                              (opening ? " workers accepting within " : " workers ready within ") +
-                             format_duration(fleet_.policy.ready_timeout);
+                             format_duration(candidate.policy.ready_timeout);
   if (fleet_.serving) return fail_candidate(reason, late);
   Report verdict =
       failure("start_failed").with("generation", candidate.id.value).with("reason", reason);

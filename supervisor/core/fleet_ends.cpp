@@ -116,7 +116,8 @@ void FleetTurn::account(const Worker& worker) {
     break;
   }
   if (fleet_.stop) return;
-  if (!worker.leaving && (serves(worker) || is_candidate(worker))) replace(worker);
+  const bool needless = forget_recycling(worker);
+  if (!worker.leaving && !needless && (serves(worker) || is_candidate(worker))) replace(worker);
   advance_candidate();
 }
 

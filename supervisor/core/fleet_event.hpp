@@ -76,6 +76,15 @@ struct WorkerLoadChanged {  // stats
   WorkerId worker;
   std::uint64_t connections = 0;
   std::uint64_t in_flight = 0;
+  std::uint64_t requests = 0;  // since it began
+  std::uint64_t responses_5xx = 0;
+};
+struct WorkerPonged {
+  WorkerId worker;
+};
+struct WorkerGrew {  // its resident memory was measured
+  WorkerId worker;
+  std::uint64_t rss = 0;  // bytes
 };
 struct WorkerBrokeProtocol {  // garbage on the channel; it is not listened to again
   WorkerId worker;
@@ -88,9 +97,10 @@ struct WorkerExited {
   WorkerId worker;
   ExitStatus status;
 };
-struct QueuesMeasured {         // the answer to MeasureQueues
+struct QueuesMeasured {         // the answer to MeasureQueues, and of the same listeners
   std::uint64_t queued = 0;     // connections that wait to be accepted
   std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK (SYN_RECV)
+  std::optional<GenerationId> only_of = {};
 };
 struct TimerFired {};
 
@@ -98,7 +108,7 @@ using FleetEvent =
     std::variant<Started, ReloadRequested, StopRequested, ScaleRequested, GenerationPrepared,
                  GenerationRefused, WorkerNotStarted, WorkerGreeted, WorkerBecameReady,
                  WorkerAccepted, WorkerPaused, WorkerBeganDrain, WorkerClosedListeners,
-                 WorkerHandedOff, WorkerDrained, WorkerLoadChanged, WorkerBrokeProtocol,
-                 ChannelClosed, WorkerExited, QueuesMeasured, TimerFired>;
+                 WorkerHandedOff, WorkerDrained, WorkerLoadChanged, WorkerPonged, WorkerGrew,
+                 WorkerBrokeProtocol, ChannelClosed, WorkerExited, QueuesMeasured, TimerFired>;
 
 }  // namespace holdfast::supervisor

@@ -49,11 +49,21 @@ inline constexpr Millis kEndTogether{1'000};
 // SIGKILL takes effect when the kernel returns to user space; a process stuck in the kernel (a dead
 // disk, NFS) never does, and a stop must not wait for it for ever.
 inline constexpr Millis kKillTakesEffect{5'000};
+// A core of some gigabytes is written in this time; what hangs for longer is killed.
+inline constexpr Millis kAbortTakesEffect{10'000};
 // Closing a descriptor is quick; a worker that does not answer in this time is stuck.
 inline constexpr Millis kListenersClosedWithin{2'000};
 // A worker that is about to be killed gets this long to say what that will cut. One that lives
 // answers in microseconds.
 inline constexpr Millis kLastWordsWithin{50};
+// What the 5xx rule needs to see before it judges: fewer say too little.
+inline constexpr std::uint64_t kJudgedRequests = 20;
+// How often a candidate that accepts is asked for its numbers.
+inline constexpr Millis kLookEvery{100};
+// The last numbers before the verdict; a worker that is silent for longer fails the reload.
+inline constexpr Millis kVerdictWithin{5'000};
+// Resident memory is read from /proc, a file a worker.
+inline constexpr Millis kMeasureEvery{10'000};
 // How often a stop looks at the accept queues. Workers empty them in well under a millisecond.
 inline constexpr Millis kQueueCheckEvery{2};
 

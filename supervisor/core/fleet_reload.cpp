@@ -33,7 +33,9 @@ void FleetTurn::open_candidate() {
                                fleet_.wanted,
                                now_,
                                now_ + fleet_.policy.ready_timeout,
-                               std::exchange(fleet_.pending_request, 0)};
+                               std::exchange(fleet_.pending_request, 0),
+                               fleet_.policy,
+                               fleet_.wanted};
   if (fleet_.serving) act(report("reload_started").with("generation", id.value));
   act(PrepareGeneration{id});
 }
@@ -48,8 +50,18 @@ void FleetTurn::on(const GenerationPrepared& event) {
     if (!in_use) act(ForgetGeneration{event.generation});
     return;
   }
-  fleet_.candidate->phase = ReloadPhase::Starting;
-  for (std::size_t i = 0; i < fleet_.candidate->workers; ++i) start_worker(event.generation);
+  Candidate& candidate = *fleet_.candidate;
+  if (event.policy) candidate.policy = *event.policy;
+  candidate.gone_listeners = event.gone_listeners;
+  // What `scale` said holds until the configured number changes.
+  const bool changed = candidate.policy.workers != fleet_.policy.workers;
+  candidate.size =
+      changed ? std::clamp<std::size_t>(candidate.policy.workers, 1, kMaxWorkers) : fleet_.wanted;
+  const std::size_t canary = fleet_.serving ? candidate.policy.canary : 0;
+  candidate.workers = canary > 0 ? std::min(canary, candidate.size) : candidate.size;
+  candidate.phase = ReloadPhase::Starting;
+  candidate.deadline = candidate.began_at + candidate.policy.ready_timeout;
+  for (std::size_t i = 0, n = candidate.workers; i < n; ++i) start_worker(event.generation);
 }
 
 void FleetTurn::on(const GenerationRefused& event) {
@@ -85,24 +97,27 @@ void FleetTurn::advance_candidate() {
     }
   }
   if (candidate.phase == ReloadPhase::Opening && accepting == candidate.workers) {
-    pause_the_serving();
+    candidate.workers < candidate.size ? begin_canary() : pause_the_serving();
   }
   // Once more, because one may have died since; its end is about to fail the reload.
   if (candidate.phase == ReloadPhase::Pausing && accepting == candidate.workers) {
     const bool awaited = std::ranges::any_of(fleet_.workers, [&](const Worker& worker) {
       return serves(worker) && worker.phase == WorkerPhase::Pausing && !worker.exited;
     });
-    if (!awaited) commit();
+    if (!awaited) return begin_probation();
   }
+  // Nobody is left to return to.
+  if (watched() && old_paused() && accepting == candidate.workers && !can_return()) commit();
 }
 
 void FleetTurn::pause_the_serving() {
   fleet_.candidate->phase = ReloadPhase::Pausing;
-  fleet_.candidate->deadline = now_ + fleet_.policy.pause_timeout;
+  fleet_.candidate->deadline = now_ + fleet_.candidate->policy.pause_timeout;
+  fleet_.candidate->ready_ms = millis_between(fleet_.candidate->began_at, now_);
   for (Worker& worker : fleet_.workers) {
     if (!serves(worker) || worker.exited) continue;
     if (worker.phase != WorkerPhase::Accepting && worker.phase != WorkerPhase::Opening) continue;
-    act(TellPause{worker.id});
+    act(TellPause{worker.id, fleet_.candidate->gone_listeners});
     worker.phase = WorkerPhase::Pausing;
     worker.deadline.reset();  // the candidate's deadline covers it
   }
@@ -115,8 +130,15 @@ void FleetTurn::commit() {
   fleet_.serving = candidate.id;
   fleet_.vacancies.clear();
   fleet_.history = {};
-  const std::uint64_t took = millis_between(candidate.began_at, now_);
+  if (candidate.policy.workers != fleet_.policy.workers) fleet_.wanted = candidate.size;
+  fleet_.recycling.reset();
+  fleet_.recent = {};
+  for (const Worker& worker : fleet_.workers) {
+    if (serves(worker)) fleet_.recent.add(now_, worker.responses);
+  }
+  const std::uint64_t took = candidate.ready_ms.value_or(millis_between(candidate.began_at, now_));
   if (!old) {
+    fleet_.policy = candidate.policy;
     act(AnnounceServing{});  // first: who reads `serving` may rely on the pid file
     act(report("serving").with("generation", candidate.id.value).with("ready_ms", took));
     return;
@@ -124,6 +146,7 @@ void FleetTurn::commit() {
   act(report("reload_done").with("generation", candidate.id.value).with("ready_ms", took));
   settle_request(candidate.request, ReloadOutcome::Committed, candidate.id);
   retire(*old, Retirement{candidate.id, candidate.request, took});
+  if (!candidate.gone_listeners.empty()) act(CloseTheDoor{*old});  // before anybody drains
   // Before their takers are told to leave as well.
   for (const Worker& worker : fleet_.workers) {
     if (worker.hands_off && !worker.exited && worker.phase == WorkerPhase::Draining)
@@ -144,14 +167,20 @@ void FleetTurn::commit() {
       case WorkerPhase::Accepting:
       case WorkerPhase::Pausing:
       case WorkerPhase::Paused:
-        drain(worker, DrainReason::Reload);
+        drain(worker, DrainReason::Reload, candidate.gone_listeners);
         break;
       case WorkerPhase::Draining:
       case WorkerPhase::Terminating:
       case WorkerPhase::Killed:
         break;
+      case WorkerPhase::Aborting:
+        worker.leaving = true;
+        break;
     }
   }
+  if (!candidate.gone_listeners.empty()) close_gone_listeners(*old);
+  // The old ones leave by the rules they were started under.
+  fleet_.policy = candidate.policy;
   act(ForgetGeneration{*old});
 }
 
@@ -174,6 +203,7 @@ void FleetTurn::retire(GenerationId generation, const std::optional<Retirement>&
 
 void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit,
                                ReloadOutcome outcome) {
+  if (goes_on_all_the_same(reason, culprit)) return;
   const Candidate candidate = *fleet_.candidate;
   Report verdict = failure("reload_failed")
                        .with("generation", candidate.id.value)
@@ -190,7 +220,7 @@ void FleetTurn::fail_candidate(const std::string& reason, const Worker* culprit,
   bool somebody_left = false;
   for (Worker& worker : fleet_.workers) {
     if (!serves(worker) || worker.leaving || worker.exited) continue;
-    if (worker.phase == WorkerPhase::Killed) continue;
+    if (worker.phase == WorkerPhase::Killed || worker.phase == WorkerPhase::Aborting) continue;
     somebody_left = true;
     if (worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Pausing ||
         worker.phase == WorkerPhase::Paused) {

@@ -6,16 +6,6 @@
 #include "supervisor/core/fleet_turn.hpp"
 
 namespace holdfast::supervisor {
-namespace {
-
-bool can_accept(const Worker& worker) {
-  if (worker.exited) return false;
-  return worker.phase == WorkerPhase::Ready || worker.phase == WorkerPhase::Opening ||
-         worker.phase == WorkerPhase::Accepting || worker.phase == WorkerPhase::Pausing ||
-         worker.phase == WorkerPhase::Paused;
-}
-
-}  // namespace
 
 void FleetTurn::on(const StopRequested&) {
   if (!fleet_.stop) {
@@ -90,9 +80,13 @@ void FleetTurn::begin_lame_duck() {
 void FleetTurn::close_down() {
   fleet_.stop->phase = StopPhase::EmptyingQueues;
   fleet_.stop->drain_at = now_;
-  const bool somebody_accepts = std::ranges::any_of(fleet_.workers, can_accept);
+  const bool somebody_accepts = std::ranges::any_of(fleet_.workers, [](const Worker& worker) {
+    return can_accept(worker) ||
+           (worker.accepts_last && !worker.listeners_closed && !worker.exited);
+  });
   // Before anybody drains: a client that comes between the two would be accepted by nobody.
   act(CloseTheDoor{});
+  fleet_.closing.clear();
   for (Worker& worker : fleet_.workers) {
     if (can_accept(worker)) {
       if (worker.phase != WorkerPhase::Opening && worker.phase != WorkerPhase::Accepting) {
@@ -102,6 +96,8 @@ void FleetTurn::close_down() {
       worker.deadline.reset();
       drain(worker, DrainReason::Shutdown);
     } else if (worker.phase == WorkerPhase::Draining && !worker.exited) {
+      // With the listeners that only its generation has it empties the queue as the others do.
+      worker.takes_the_queue = worker.accepts_last;
       drain(worker, DrainReason::Shutdown);
     } else if (worker.phase == WorkerPhase::Starting && !worker.exited) {
       terminate(worker);
@@ -116,6 +112,7 @@ void FleetTurn::close_down() {
 // The wait for half-open handshakes is `syn_wait` in all. Connections in the queue are complete for
 // their clients, so the wait for them goes on as long as workers take them.
 void FleetTurn::on(const QueuesMeasured& event) {
+  if (event.only_of) return measured(*event.only_of, event);
   if (!fleet_.stop || fleet_.stop->phase != StopPhase::EmptyingQueues) return;
   Stop& stop = *fleet_.stop;
   if (event.queued == 0 && event.half_open == 0) return close_worker_listeners();

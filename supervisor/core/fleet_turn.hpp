@@ -32,9 +32,14 @@ class FleetTurn {
   void on(const WorkerAccepted& event);
   void on(const WorkerPaused& event);
   void on(const WorkerBeganDrain& event);
-  void on(const WorkerHandedOff& event);
   void on(const WorkerDrained& event);
   void on(const WorkerLoadChanged& event);
+  // fleet_handoff.cpp
+  void on(const WorkerHandedOff& event);
+  // fleet_probation.cpp
+  void on(const WorkerPonged& event);
+  // fleet_health.cpp
+  void on(const WorkerGrew& event);
   // fleet_ends.cpp
   void on(const WorkerNotStarted& event);
   void on(const WorkerBrokeProtocol& event);
@@ -56,19 +61,18 @@ class FleetTurn {
   bool is_candidate(const Worker& worker) const;  // of the candidate
   bool first_start() const { return !fleet_.serving && fleet_.candidate; }
   std::size_t count(GenerationId generation) const;
-  bool pausing() const {
-    return fleet_.candidate && fleet_.candidate->phase == ReloadPhase::Pausing;
-  }
 
   // fleet_workers.cpp: one worker
   void start_worker(GenerationId generation);
   void accept(Worker& worker);
-  void drain(Worker& worker, DrainReason reason);
-  bool connect_takers(const Worker& giver);
-  void connect_givers(const Worker& taker);
+  void drain(Worker& worker, DrainReason reason, std::vector<std::string> last_of = {});
   void terminate(Worker& worker);
   void kill(Worker& worker, const std::string& reason);
   void scale_down();
+
+  // fleet_handoff.cpp
+  bool connect_takers(const Worker& giver);
+  void connect_givers(const Worker& taker);
 
   // fleet_reload.cpp
   void open_candidate();
@@ -85,6 +89,41 @@ class FleetTurn {
     std::uint64_t ready_ms;
   };
   void retire(GenerationId generation, const std::optional<Retirement>& by = {});
+
+  // fleet_probation.cpp
+  bool watched() const;     // the candidate is
+  bool old_paused() const;  // by a candidate that accepts alone
+  bool can_return() const;  // somebody of the serving generation could accept again
+  void begin_canary();
+  void begin_probation();
+  void watch(ReloadPhase phase, Millis time);
+  void look();
+  void judge();
+  void judge_errors();
+  void pass_verdict();
+  void strike_watched();
+  bool goes_on_all_the_same(const std::string& reason, const Worker* culprit);
+
+  // fleet_listeners.cpp
+  void close_gone_listeners(GenerationId old);
+  Closing* find_closing(GenerationId only_of);
+  void measured(GenerationId only_of, const QueuesMeasured& event);
+  void tell_to_close(Closing& closing);
+  void strike_closing(Closing& closing);
+  std::size_t still_open(const Closing& closing) const;
+  void advance_closing();
+
+  // fleet_health.cpp
+  void ping(Worker& worker);
+  void keep_heartbeats();
+  void beat();
+  void strike_silent(Worker& worker);
+  bool may_recycle() const;
+  TimePoint retires_at(const Worker& worker) const;
+  std::string has_served_enough(const Worker& worker) const;
+  void recycle();
+  void retire_recycled(WorkerId fresh);
+  bool forget_recycling(const Worker& gone);
 
   // fleet_ends.cpp
   void misbehaved(Worker& worker, const std::string& reason);

@@ -24,43 +24,19 @@ void FleetTurn::accept(Worker& worker) {
 }
 
 // A second drain keeps the earlier deadline, as the worker does.
-void FleetTurn::drain(Worker& worker, DrainReason reason) {
+void FleetTurn::drain(Worker& worker, DrainReason reason, std::vector<std::string> last_of) {
+  if (!last_of.empty()) worker.accepts_last = true;
   const TimePoint deadline = now_ + fleet_.policy.longest_drain() + fleet_.policy.kill_timeout;
   const bool again = worker.phase == WorkerPhase::Draining && worker.deadline;
   worker.deadline = again ? std::min(*worker.deadline, deadline) : deadline;
   worker.phase = WorkerPhase::Draining;
   worker.leaving = true;
   worker.hands_off = reason == DrainReason::Reload && connect_takers(worker);
+  worker.pong_by.reset();
   act(TellDrain{worker.id, reason, fleet_.policy.stop_timeout,
                 worker.hands_off ? IdlePolicy::Handoff : IdlePolicy::Close,
-                fleet_.policy.longest_drain()});
+                fleet_.policy.longest_drain(), std::move(last_of)});
   act(AskStats{worker.id});  // should it have to be killed, its counts are known
-}
-
-// With the workers that serve from now on; false where none can take connections from it.
-bool FleetTurn::connect_takers(const Worker& giver) {
-  if (fleet_.policy.idle != IdlePolicy::Handoff || !giver.handoff) return false;
-  std::vector<ConnectPeers> pairs;
-  for (const Worker& taker : fleet_.workers) {
-    if (!serves(taker) || taker.exited || taker.leaving || !taker.handoff) continue;
-    if (taker.phase != WorkerPhase::Accepting) continue;
-    if (const auto records = common_protocol(*giver.handoff, *taker.handoff))
-      pairs.push_back({giver.id, taker.id, *records});
-  }
-  for (std::size_t i = 0; i < std::min(pairs.size(), kMaxTakers); ++i)
-    act(pairs[(giver.id.value + i) % pairs.size()]);
-  return !pairs.empty();
-}
-
-// It serves from now on, in the place of one that crashed: whoever gives connections to that one
-// has to know.
-void FleetTurn::connect_givers(const Worker& taker) {
-  if (!taker.handoff) return;
-  for (const Worker& giver : fleet_.workers) {
-    if (!giver.hands_off || giver.exited || giver.phase != WorkerPhase::Draining) continue;
-    if (const auto records = common_protocol(*giver.handoff, *taker.handoff))
-      act(ConnectPeers{giver.id, taker.id, *records});
-  }
 }
 
 void FleetTurn::terminate(Worker& worker) {
@@ -110,7 +86,7 @@ void FleetTurn::on(const WorkerBecameReady& event) {
   if (!serves(*worker)) return;
   fleet_.history.became_ready();
   // During the pause it waits for the verdict: commit drains it, rollback lets it accept.
-  if (!pausing()) accept(*worker);
+  if (!old_paused()) accept(*worker);
 }
 
 void FleetTurn::on(const WorkerAccepted& event) {
@@ -119,7 +95,10 @@ void FleetTurn::on(const WorkerAccepted& event) {
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
   act(report("worker_accepting").about(worker->id));
-  if (serves(*worker)) connect_givers(*worker);
+  if (serves(*worker)) {
+    connect_givers(*worker);
+    retire_recycled(event.worker);
+  }
   if (is_candidate(*worker)) advance_candidate();
 }
 
@@ -149,15 +128,6 @@ void FleetTurn::on(const WorkerBeganDrain& event) {
     replace(*worker);
     advance_candidate();
   }
-}
-
-void FleetTurn::on(const WorkerHandedOff& event) {
-  if (find(event.worker) == nullptr) return;
-  act(report("handoff_done")
-          .about(event.worker)
-          .with("sent", event.counts.sent)
-          .with("taken", event.counts.taken)
-          .with("returned", event.counts.returned));
 }
 
 void FleetTurn::on(const WorkerDrained& event) {
@@ -198,9 +168,16 @@ void FleetTurn::on(const WorkerLoadChanged& event) {
   if (worker == nullptr) return;
   worker->connections = event.connections;
   worker->in_flight = event.in_flight;
+  const ResponseCount before = worker->responses;
+  worker->responses = {event.requests, event.responses_5xx};
+  // A worker may say anything; its counts only ever grow.
+  if (serves(*worker) && event.requests >= before.requests && event.responses_5xx >= before.errors)
+    fleet_.recent.add(now_,
+                      {event.requests - before.requests, event.responses_5xx - before.errors});
   if (worker->condemned && !worker->exited && worker->phase != WorkerPhase::Killed) {
     kill(*worker, "stop at once");
   }
+  if (is_candidate(*worker)) judge_errors();
 }
 
 void FleetTurn::on(const ScaleRequested& event) {
@@ -224,6 +201,7 @@ void FleetTurn::scale_down() {
   }
   const auto worth = [](const Worker& worker) {
     if (worker.exited || worker.phase == WorkerPhase::Killed) return 0;
+    if (worker.phase == WorkerPhase::Aborting) return 0;
     return worker.phase == WorkerPhase::Starting ? 1 : 2;
   };
   Worker* chosen = nullptr;

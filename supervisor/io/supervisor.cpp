@@ -104,6 +104,7 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                  [&](const Draining& draining) {
                    feed(WorkerBeganDrain{id, draining.reason});
                  },
+                 [&](const Pong&) { feed(WorkerPonged{id}); },
                  [&](const ListenersClosed&) { feed(WorkerClosedListeners{id}); },
                  [&](const HandoffDone& counts) {
                    feed(WorkerHandedOff{id, counts});
@@ -112,7 +113,8 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                    feed(WorkerDrained{id, counts});
                  },
                  [&](const Stats& stats) {
-                   feed(WorkerLoadChanged{id, stats.connections, stats.in_flight});
+                   feed(WorkerLoadChanged{id, stats.connections, stats.in_flight, stats.requests,
+                                          stats.responses_5xx});
                  },
                  [](const auto&) {},  // what a newer worker may say, and what only we may say
              },

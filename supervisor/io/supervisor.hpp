@@ -56,6 +56,9 @@ class Supervisor {
   void perform(const TellDrain& action);
   void perform(const TellCloseListeners& action);
   void perform(const AskStats& action);
+  void perform(const PingWorker& action);
+  void perform(const AbortWorker& action);
+  void perform(const MeasureMemory& action);
   void perform(const TerminateWorker& action);
   void perform(const KillWorker& action);
   void perform(const ReleaseWorker& action);

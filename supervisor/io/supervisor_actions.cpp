@@ -1,9 +1,11 @@
 // What the fleet asks for, done: each action is one call of the kernel or one message.
+#include <csignal>
 #include <unistd.h>
 
 #include "shared/io/syscall.hpp"
 #include "supervisor/io/pid_file.hpp"
 #include "supervisor/io/random_ticket_key.hpp"
+#include "supervisor/io/resident_memory.hpp"
 #include "supervisor/io/supervisor.hpp"
 
 namespace holdfast::supervisor {
@@ -85,7 +87,7 @@ void Supervisor::perform(const WelcomeWorker& action) {
 }
 
 void Supervisor::perform(const TellAccept& action) { tell(action.worker, Accept{}); }
-void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{}); }
+void Supervisor::perform(const TellPause& action) { tell(action.worker, Pause{action.except}); }
 void Supervisor::perform(const TellLameDuck& action) { tell(action.worker, LameDuck{}); }
 
 // Where it cannot be made, the giver closes what it would have given.
@@ -109,8 +111,8 @@ void Supervisor::perform(const ConnectPeers& action) {
 }
 
 void Supervisor::perform(const TellDrain& action) {
-  tell(action.worker,
-       Drain{action.reason, action.stop_timeout, action.idle, action.stop_timeout_max});
+  tell(action.worker, Drain{action.reason, action.stop_timeout, action.idle,
+                            action.stop_timeout_max, action.last_of});
 }
 void Supervisor::perform(const TellCloseListeners& action) {
   tell(action.worker, CloseListeners{});
@@ -118,8 +120,22 @@ void Supervisor::perform(const TellCloseListeners& action) {
 
 void Supervisor::perform(const AskStats& action) { tell(action.worker, StatsRequest{}); }
 
+void Supervisor::perform(const PingWorker& action) { tell(action.worker, Ping{}); }
+
+void Supervisor::perform(const MeasureMemory&) {
+  for (const Worker& worker : fleet_.workers) {
+    WorkerProcess* process = find(worker.id);
+    if (process == nullptr || worker.exited) continue;
+    if (const auto rss = resident_memory(process->pid())) answer(WorkerGrew{worker.id, *rss});
+  }
+}
+
+void Supervisor::perform(const AbortWorker& action) {
+  if (WorkerProcess* process = find(action.worker)) process->signal(SIGABRT);
+}
+
 void Supervisor::perform(const TerminateWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->terminate();
+  if (WorkerProcess* process = find(action.worker)) process->signal(SIGTERM);
 }
 
 void Supervisor::perform(const KillWorker& action) {

@@ -57,6 +57,7 @@ struct RequestPath::World {
         sessions(io, clock, options, selector, log, [] {}) {
     log.open(UniqueFd(::dup(log_file.get())));
     sessions.requests().trust(options.trusted_proxies).value();
+    listener.place = sessions.requests().listeners().place_of(listener.name);
     sessions.poller().start();
     io.poll();
   }

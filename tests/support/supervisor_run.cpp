@@ -1,5 +1,6 @@
 #include "tests/support/supervisor_run.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <fcntl.h>
@@ -38,6 +39,14 @@ std::vector<std::string> command_line(const SupervisorOptions& options, const st
   for (const std::string& listen : options.listen) {
     argv.emplace_back("--listen");
     argv.push_back(listen);
+  }
+  // Most tests have nothing to do with probation and reload often.
+  const auto chosen = [](const std::string& flag) {
+    return flag == "--probation" || flag == "--config";
+  };
+  if (std::none_of(options.flags.begin(), options.flags.end(), chosen)) {
+    argv.emplace_back("--probation");
+    argv.emplace_back("0s");
   }
   argv.insert(argv.end(), options.flags.begin(), options.flags.end());
   argv.emplace_back("--");

@@ -36,6 +36,7 @@ void Acceptors::add(UniqueFd fd, ListenerProfile profile) {
   auto listener = std::make_unique<Listener>();
   listener->owner = this;
   listener->fd = std::move(fd);
+  profile.place = sessions_.requests().listeners().place_of(profile.name);
   listener->profile = std::move(profile);
   listeners_.push_back(std::move(listener));
   if (watching_ && !watch(*listeners_.back())) starve();

@@ -1,6 +1,7 @@
 // What is known of a connection by the listener it came through.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,8 @@ struct ListenerProfile {
   std::string address;  // as bound, for messages
   bool tls = false;
   bool proxy_protocol = false;
-  bool kept = false;  // somebody else accepts from it after a full stop
+  std::uint32_t place = 0;  // in ListenerCounters
+  bool kept = false;        // somebody else accepts from it after a full stop
 };
 
 ListenerProfile listener_profile(const Options& options, std::string name, std::string address);

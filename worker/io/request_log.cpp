@@ -54,9 +54,11 @@ ConnectionName RequestLog::name_of(const Connection& connection) const {
 
 void RequestLog::add(Exchange& exchange, const Connection& connection, TimePoint now,
                      bool draining) {
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
+  listeners_.responded(connection.listener->place, exchange.status, exchange.bytes_received,
+                       exchange.bytes_sent, took);
   if (!log_.enabled()) return;
   const WallTime wall = wall_.at(now);
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - exchange.started);
   AccessRecord record;
   record.logged_at = wall;
   record.start_at = wall - took;

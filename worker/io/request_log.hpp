@@ -1,4 +1,5 @@
-// Who a request, its connection and its client are, and their lines in the access log. One thread.
+// Who a request, its connection and its client are, their lines in the access log, and the counts
+// that go with them. One thread.
 //   request_log.cpp  ids and lines       client_address.cpp  clients, behind proxies too
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "holdfast/worker/options.hpp"
 #include "shared/core/result.hpp"
 #include "worker/core/forwarded.hpp"
+#include "worker/core/listener_counters.hpp"
 #include "worker/io/access_log.hpp"
 #include "worker/io/connection.hpp"
 #include "worker/io/exchange.hpp"
@@ -28,6 +30,10 @@ class RequestLog {
   Result<void> trust(const std::vector<std::string>& networks);
   void set_identity(Identity identity) { identity_ = identity; }
   Identity identity() const { return identity_; }
+
+  // What every line adds up to; kept without an access log too.
+  ListenerCounters& listeners() { return listeners_; }
+  const ListenerCounters& listeners() const { return listeners_; }
 
   ConnectionName name_of(const Connection& connection) const;
   std::string& request_id(Exchange& exchange);
@@ -51,6 +57,7 @@ class RequestLog {
   const Options& options_;
   TrustedProxies trusted_;
   Identity identity_;
+  ListenerCounters listeners_;
   std::uint64_t pid_;
   RequestIds ids_;
   bool usual_request_id_;  // X-Request-ID, which every head is read for anyway

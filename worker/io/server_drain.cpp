@@ -75,6 +75,7 @@ void Server::Impl::finish() {
   const Millis limit = options_.kill_timeout - options_.kill_timeout / 4;
   const std::uint64_t lost_before = log_.lost();
   log_.close(hurry_ ? Millis{0} : limit, sessions_.poller(), [this, lost_before](auto lost) {
+    say(sessions_.stats());  // the last word of it, so that counts are exact
     if (giving_.counts().sent != 0) say(giving_.counts());
     Drained drained = sessions_.drained();
     drained.log_lines_lost = lost;

@@ -98,6 +98,7 @@ void Sessions::remove(Connection& connection) {
   all_.remove(connection);
   closed_.emplace_back(&connection);
   if (hooks.on_room) hooks.on_room();
+  if (hooks.on_count && !shutting_down_) hooks.on_count();
   announce_if_gone();
 }
 

@@ -12,7 +12,7 @@ struct SessionHooks {
   Server::GiveHook give_state;
   Server::TakeHook take_state;
   std::function<void()> on_room;   // a connection was closed: one more has room
-  std::function<void()> on_count;  // a request was counted
+  std::function<void()> on_count;  // what stats() says is another
 };
 
 }  // namespace holdfast::worker

@@ -48,6 +48,7 @@ void Sessions::set_default_header(std::string name, std::string value) {
 void Sessions::adopt(UniqueFd fd, PeerAddress peer, const ListenerProfile& listener) {
   Connection* added = add(std::move(fd), peer, listener);
   if (added == nullptr) return;
+  requests_.listeners().accepted(listener.place);
   if (drain_.begun()) return begin_leaving(*added);
   schedule(*added, listener.tls ? options_.tls.handshake_timeout : options_.header_timeout);
 }
@@ -66,6 +67,7 @@ Connection* Sessions::add(UniqueFd fd, PeerAddress peer, const ListenerProfile& 
   if (!poller_.add(connection->fd.get(), kReading, *connection)) return nullptr;
   Connection* added = connection.release();
   all_.add(*added);
+  if (hooks.on_count) hooks.on_count();
   if (hooks.on_state) call_state_hook(*added, ConnectionState::New, ConnectionState::New);
   return added;
 }
@@ -117,6 +119,7 @@ Stats Sessions::stats() const {
   now.in_flight = exchanges_.in_use();
   now.idle =
       now.connections - std::min<std::size_t>(now.connections, now.in_flight - orphaned_handlers_);
+  now.listeners = requests_.listeners().report();
   return now;
 }
 

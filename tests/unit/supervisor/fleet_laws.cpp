@@ -46,7 +46,9 @@ class Laws {
                    [&](const TellDrain& a) { on_drain(a); },
                    [&](const TellCloseListeners& a) {
                      must_be_known(a.worker, "TellCloseListeners");
-                     if (!after_.stop) broken("listeners closed without a stop");
+                     const Worker* worker = known(a.worker);
+                     if (!after_.stop && (worker == nullptr || !worker->accepts_last))
+                       broken("listeners closed without a stop");
                    },
                    [&](const AskStats& a) { must_be_known(a.worker, "AskStats"); },
                    [&](const TerminateWorker& a) { on_terminate(a); },
@@ -57,12 +59,19 @@ class Laws {
                      }
                    },
                    [&](const ReleaseWorker& a) { must_be_known(a.worker, "ReleaseWorker"); },
-                   [&](const CloseTheDoor&) {
+                   [&](const PingWorker& a) { must_be_known(a.worker, "TellPing"); },
+                   [&](const AbortWorker& a) { must_be_known(a.worker, "TellAbort"); },
+                   [&](const CloseTheDoor& a) {
+                     if (a.only_of) {
+                       if (!committed()) broken("a listener was taken away without a commit");
+                       return;
+                     }
                      if (!after_.stop) broken("the door was closed without a stop");
                      if (before_.stop && before_.stop->phase != StopPhase::LameDuck)
                        broken("the door was closed twice");
                    },
-                   [&](const ShutListeners&) {
+                   [&](const ShutListeners& a) {
+                     if (a.only_of) return on_shut(*a.only_of);
                      if (!after_.stop) broken("the listeners were shut without a stop");
                    },
                    [&](const Exit&) {
@@ -73,6 +82,14 @@ class Laws {
                    [](const auto&) {},
                },
                actions_[index]);
+  }
+
+  void on_shut(GenerationId generation) {
+    if (generation == after_.serving) broken("a serving listener was shut");
+    for (const Worker& worker : after_.workers) {
+      if (worker.generation == generation && can_accept(worker))
+        broken("a listener was shut under a worker that accepts");
+    }
   }
 
   void must_be_known(WorkerId id, const std::string& action) {
@@ -121,15 +138,22 @@ class Laws {
       if (!committed()) return broken("drained for reload without a commit");
       // Before the step or after it: in one step the last worker may say that it accepts, or the
       // fresh generation be scaled down.
-      if (std::max(count_accepting(before_, *after_.serving),
+      const bool one_way = before_.candidate && !before_.candidate->policy.rollback;
+      if (!one_way &&
+          std::max(count_accepting(before_, *after_.serving),
                    count_accepting(after_, *after_.serving)) < before_.candidate->workers) {
         broken("drained for reload before a full newer generation accepts");
       }
     } else if (worker != nullptr && worker->generation == before_.serving &&
-               action.reason != DrainReason::Shutdown && action.reason != DrainReason::Scale) {
+               action.reason != DrainReason::Shutdown && action.reason != DrainReason::Scale &&
+               action.reason != DrainReason::Recycle) {
       broken("a serving worker was drained without a reason");
     }
     if (action.reason == DrainReason::Shutdown && !after_.stop) broken("shutdown without a stop");
+    if (action.reason == DrainReason::Recycle &&
+        count_accepting(after_, *after_.serving) + 1 < before_.wanted) {
+      broken("recycled before the successor accepts");
+    }
     if (action.reason == DrainReason::Scale && before_.candidate && after_.candidate &&
         before_.candidate->id == after_.candidate->id) {
       broken("scaled in a reload");
@@ -169,7 +193,9 @@ class Laws {
           static_cast<std::size_t>(std::ranges::count_if(after_.workers, [&](const Worker& worker) {
             return worker.generation == after_.serving && !worker.leaving;
           }));
-      if (present + after_.vacancies.size() != after_.wanted) broken("the size is not matched");
+      const std::size_t extra = after_.recycling ? 1 : 0;
+      if (present + after_.vacancies.size() != after_.wanted + extra)
+        broken("the size is not matched");
     }
   }
 
@@ -182,9 +208,12 @@ class Laws {
         });
     if (waiting && !after_.wake_at) broken("a state that waits has no deadline");
     for (const Worker& worker : after_.workers) {
-      const bool covered = worker.deadline || worker.end_by ||
-                           (after_.candidate && (worker.generation == after_.candidate->id ||
-                                                 after_.candidate->phase == ReloadPhase::Pausing));
+      const bool covered =
+          worker.deadline || worker.end_by ||
+          (after_.candidate && (worker.generation == after_.candidate->id ||
+                                after_.candidate->phase == ReloadPhase::Pausing ||
+                                after_.candidate->phase == ReloadPhase::Probation ||
+                                after_.candidate->phase == ReloadPhase::Judging));
       if (!covered && worker.phase != WorkerPhase::Accepting) {
         broken("a worker waits without a deadline: " + std::string(to_string(worker.phase)));
       }

@@ -19,7 +19,7 @@ class FleetReloadTest : public ::testing::Test {
   }
 
   static FleetPolicy policy(std::size_t workers) {
-    FleetPolicy policy;
+    FleetPolicy policy = plain_policy();
     policy.workers = workers;
     return policy;
   }

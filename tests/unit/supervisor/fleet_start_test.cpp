@@ -14,7 +14,7 @@ class FleetStartTest : public ::testing::Test {
   }
   // The processes run and have said nothing.
   void begin(std::size_t workers) {
-    FleetPolicy policy;
+    FleetPolicy policy = plain_policy();
     policy.workers = workers;
     world = FleetWorld(policy);
     world.feed(Started{});

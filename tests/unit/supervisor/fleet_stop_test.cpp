@@ -11,7 +11,7 @@ constexpr GenerationId kSecond{2};
 class FleetStopTest : public ::testing::Test {
  protected:
   FleetStopTest() {
-    FleetPolicy policy;
+    FleetPolicy policy = plain_policy();
     policy.workers = 2;
     world = FleetWorld(policy);
     world.start();
@@ -132,7 +132,7 @@ TEST_F(FleetStopTest, InALameDuckEveryWorkerOfAReloadAccepts) {
 }
 
 TEST_F(FleetStopTest, AFleetThatNeverServedHasNoLameDuck) {
-  FleetPolicy policy;
+  FleetPolicy policy = plain_policy();
   policy.lame_duck = Millis{5'000};
   world = FleetWorld(policy);
   world.feed(Started{});

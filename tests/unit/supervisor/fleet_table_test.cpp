@@ -10,8 +10,18 @@
 namespace holdfast::supervisor {
 namespace {
 
-FleetPolicy two_workers() {
+// Probation, a canary, heartbeats and an end of every worker's life, so that their states exist.
+FleetPolicy watchful() {
   FleetPolicy policy;
+  policy.workers = 2;
+  policy.canary = 1;
+  policy.heartbeat_timeout = Millis{9'000};
+  policy.max_requests = 1'000;
+  return policy;
+}
+
+FleetPolicy two_workers() {
+  FleetPolicy policy = plain_policy();
   policy.workers = 2;
   return policy;
 }
@@ -34,6 +44,93 @@ void reload(FleetWorld& world) {
 }
 
 using Recipe = std::function<void(FleetWorld&)>;
+
+// The candidate's canary is proven and both of its workers accept alone.
+void into_probation(FleetWorld& world) {
+  world.gone_listeners = {"admin"};
+  reload(world);
+  world.settle();
+  world.advance(world.fleet.policy.canary_time);
+  world.settle();
+}
+
+const std::map<std::string, Recipe>& watchful_states() {
+  static const std::map<std::string, Recipe> recipes{
+      {"canary",
+       [](FleetWorld& w) {
+         reload(w);
+         w.settle();
+       }},
+      {"judging the canary",
+       [](FleetWorld& w) {
+         reload(w);
+         w.settle();
+         w.advance(w.fleet.policy.canary_time);
+       }},
+      {"canary passed",
+       [](FleetWorld& w) {
+         reload(w);
+         w.settle();
+         w.advance(w.fleet.policy.canary_time);
+         newest_work(w, 2);  // a heartbeat was due as well
+       }},
+      {"probation", into_probation},
+      {"probation, an old one died",
+       [](FleetWorld& w) {
+         into_probation(w);
+         w.die(WorkerId{1});
+       }},
+      {"probation, one exited in half",
+       [](FleetWorld& w) {
+         into_probation(w);
+         w.feed(WorkerExited{w.fleet.workers.back().id, {SIGSEGV, 0}});
+       }},
+      {"judging",
+       [](FleetWorld& w) {
+         into_probation(w);
+         w.advance(w.fleet.policy.probation);
+       }},
+      {"listeners of the old ones close",
+       [](FleetWorld& w) {
+         into_probation(w);
+         w.queues = {3, 1};
+         w.advance(w.fleet.policy.probation);
+         for (const WorkerId id : w.of(w.fleet.candidate->id)) w.work(id);
+       }},
+      {"listeners of the old ones are told to close",
+       [](FleetWorld& w) {
+         into_probation(w);
+         w.queues = {3, 1};
+         w.advance(w.fleet.policy.probation);
+         for (const WorkerId id : w.of(w.fleet.candidate->id)) w.work(id);
+         w.advance(w.fleet.policy.syn_wait);
+       }},
+      {"heartbeat awaited",
+       [](FleetWorld& w) {
+         w.start();
+         w.advance(Millis{3'000});
+       }},
+      {"aborting",
+       [](FleetWorld& w) {
+         w.start();
+         w.advance(Millis{12'000});
+       }},
+      {"recycling",
+       [](FleetWorld& w) {
+         w.start();
+         w.feed(WorkerLoadChanged{WorkerId{1}, 1, 1, 2'000, 0});
+       }},
+      {"recycled",
+       [](FleetWorld& w) {
+         w.start();
+         w.feed(WorkerLoadChanged{WorkerId{1}, 1, 1, 2'000, 0});
+         w.work(WorkerId{3});
+         w.work(WorkerId{3});
+         w.work(WorkerId{3});
+       }},
+  };
+  return recipes;
+}
 
 const std::map<std::string, Recipe>& states() {
   static const std::map<std::string, Recipe> recipes{
@@ -215,6 +312,9 @@ std::map<std::string, FleetEvent> events_about(WorkerId id) {
           {"closed listeners", WorkerClosedListeners{id}},
           {"drained", WorkerDrained{id, {}}},
           {"load", WorkerLoadChanged{id, 2, 1}},
+          {"errors", WorkerLoadChanged{id, 2, 1, 2'000, 2'000}},
+          {"ponged", WorkerPonged{id}},
+          {"grew", WorkerGrew{id, 1'000'000}},
           {"garbage", WorkerBrokeProtocol{id, "garbage"}},
           {"channel closed", ChannelClosed{id}},
           {"exited", WorkerExited{id, {}}},
@@ -233,6 +333,10 @@ std::map<std::string, FleetEvent> events_at_large(const Fleet& fleet) {
           {"prepared of another", GenerationPrepared{{99}}},
           {"queues empty", QueuesMeasured{0, 0}},
           {"queues full", QueuesMeasured{4, 1}},
+          {"gone queues empty", QueuesMeasured{0, 0, GenerationId{1}}},
+          {"gone queues full", QueuesMeasured{4, 1, GenerationId{1}}},
+          {"scale to", ScaleRequested{0, 5}},
+          {"waited reload", ReloadRequested{7}},
           {"timer", TimerFired{}}};
 }
 
@@ -248,9 +352,10 @@ void expect_stop_ends(FleetWorld& world, const std::string& where) {
   for (const std::string& broken : world.broken_laws) ADD_FAILURE() << where << ": " << broken;
 }
 
-void try_event(const Recipe& recipe, const FleetEvent& event, const std::string& where) {
+void try_event(const FleetPolicy& policy, const Recipe& recipe, const FleetEvent& event,
+               const std::string& where) {
   for (const bool late : {false, true}) {
-    FleetWorld world(two_workers());
+    FleetWorld world(policy);
     recipe(world);
     if (late && world.fleet.wake_at) world.now = *world.fleet.wake_at;
     world.feed(event);
@@ -258,18 +363,19 @@ void try_event(const Recipe& recipe, const FleetEvent& event, const std::string&
   }
 }
 
-TEST(FleetTable, EveryEventHasACellInEveryState) {
-  for (const auto& [state, recipe] : states()) {
-    FleetWorld world(two_workers());
+void try_every_event(const FleetPolicy& policy, const std::map<std::string, Recipe>& recipes) {
+  for (const auto& [state, recipe] : recipes) {
+    FleetWorld world(policy);
     recipe(world);
     for (const auto& [name, event] : events_at_large(world.fleet)) {
-      try_event(recipe, event, state + " x " + name);
+      try_event(policy, recipe, event, state + " x " + name);
     }
     std::vector<WorkerId> ids{{0}, {99}};
     for (const Worker& worker : world.fleet.workers) ids.push_back(worker.id);
     for (const WorkerId id : ids) {
       for (const auto& [name, event] : events_about(id)) {
-        try_event(recipe, event, state + " x worker " + std::to_string(id.value) + " " + name);
+        try_event(policy, recipe, event,
+                  state + " x worker " + std::to_string(id.value) + " " + name);
       }
       const Worker* worker = nullptr;
       for (const Worker& entry : world.fleet.workers) {
@@ -277,10 +383,41 @@ TEST(FleetTable, EveryEventHasACellInEveryState) {
       }
       // Only of a process that never was.
       if (worker != nullptr && worker->phase == WorkerPhase::Starting && !worker->welcomed) {
-        try_event(recipe, WorkerNotStarted{id, "cannot fork"}, state + " x not started");
+        try_event(policy, recipe, WorkerNotStarted{id, "cannot fork"}, state + " x not started");
       }
     }
   }
+}
+
+TEST(FleetTable, EveryEventHasACellInEveryState) { try_every_event(two_workers(), states()); }
+
+TEST(FleetTable, EveryEventHasACellInEveryWatchfulState) {
+  try_every_event(watchful(), watchful_states());
+  FleetPolicy one_way = watchful();
+  one_way.rollback = false;
+  try_every_event(one_way, watchful_states());
+}
+
+TEST(FleetTable, TheWatchfulRecipesLeadWhereTheySay) {
+  const auto reached = [](const std::string& state) {
+    FleetWorld world(watchful());
+    watchful_states().at(state)(world);
+    for (const std::string& broken : world.broken_laws) ADD_FAILURE() << state << ": " << broken;
+    return world.fleet;
+  };
+  EXPECT_EQ(reached("canary").candidate->phase, ReloadPhase::Canary);
+  EXPECT_EQ(reached("judging the canary").candidate->phase, ReloadPhase::Judging);
+  EXPECT_EQ(reached("canary passed").candidate->phase, ReloadPhase::Starting);
+  EXPECT_EQ(reached("canary passed").candidate->workers, 2U);
+  EXPECT_EQ(reached("probation").candidate->phase, ReloadPhase::Probation);
+  EXPECT_EQ(reached("probation, an old one died").candidate->phase, ReloadPhase::Probation);
+  EXPECT_EQ(reached("judging").candidate->phase, ReloadPhase::Judging);
+  EXPECT_FALSE(reached("listeners of the old ones close").closing.at(0).told);
+  EXPECT_TRUE(reached("listeners of the old ones are told to close").closing.at(0).told);
+  EXPECT_TRUE(reached("heartbeat awaited").workers[0].pong_by);
+  EXPECT_EQ(reached("aborting").workers[0].phase, WorkerPhase::Aborting);
+  EXPECT_TRUE(reached("recycling").recycling);
+  EXPECT_EQ(reached("recycled").workers[0].phase, WorkerPhase::Draining);
 }
 
 TEST(FleetTable, EveryStateHasTheDeadlineThatItNeeds) {

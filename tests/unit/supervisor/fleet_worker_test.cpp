@@ -10,7 +10,7 @@ constexpr GenerationId kFirst{1};
 class FleetWorkerTest : public ::testing::Test {
  protected:
   FleetWorkerTest() {
-    FleetPolicy policy;
+    FleetPolicy policy = plain_policy();
     policy.workers = 2;
     world = FleetWorld(policy);
     world.start();

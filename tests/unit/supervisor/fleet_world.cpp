@@ -27,30 +27,38 @@ void FleetWorld::obey(const FleetAction& action) {
     }
   };
   std::visit(
-      overloaded{[&](const PrepareGeneration& a) {
-                   if (refuse_commands) {
-                     answers.push_back(GenerationRefused{a.generation, "cannot run x: no"});
-                   } else {
-                     answers.push_back(GenerationPrepared{a.generation});
-                   }
-                 },
-                 [&](const StartWorker& a) { workers[a.worker] = {a.generation}; },
-                 [&](const WelcomeWorker& a) { duty(a.worker, {Duty::Ready}); },
-                 [&](const TellAccept& a) { duty(a.worker, {Duty::Accepting}); },
-                 [&](const TellPause& a) { duty(a.worker, {Duty::Paused}); },
-                 [&](const TellDrain& a) {
-                   duty(a.worker, {Duty::BeginDrain});
-                   if (a.reason != DrainReason::Shutdown) {
-                     duty(a.worker, {Duty::Drained, Duty::End});
-                   }
-                 },
-                 [&](const TellCloseListeners& a) {
-                   duty(a.worker, {Duty::CloseListeners, Duty::Drained, Duty::End});
-                 },
-                 [&](const TerminateWorker& a) { duty(a.worker, {Duty::End}); },
-                 [&](const KillWorker& a) { duty(a.worker, {Duty::End}); },
-                 [&](const ReleaseWorker& a) { workers.erase(a.worker); },
-                 [&](const MeasureQueues&) { answers.push_back(queues); }, [](const auto&) {}},
+      overloaded{
+          [&](const PrepareGeneration& a) {
+            if (refuse_commands) {
+              answers.push_back(GenerationRefused{a.generation, "cannot run x: no"});
+            } else {
+              answers.push_back(GenerationPrepared{a.generation, new_policy, gone_listeners});
+            }
+          },
+          [&](const StartWorker& a) { workers[a.worker] = {a.generation}; },
+          [&](const WelcomeWorker& a) { duty(a.worker, {Duty::Ready}); },
+          [&](const TellAccept& a) { duty(a.worker, {Duty::Accepting}); },
+          [&](const TellPause& a) { duty(a.worker, {Duty::Paused}); },
+          [&](const PingWorker& a) { duty(a.worker, {Duty::Pong}); },
+          [&](const TellDrain& a) {
+            duty(a.worker, {Duty::BeginDrain});
+            if (a.reason != DrainReason::Shutdown && a.last_of.empty()) {
+              duty(a.worker, {Duty::Drained, Duty::End});
+            }
+          },
+          [&](const TellCloseListeners& a) {
+            duty(a.worker, {Duty::CloseListeners, Duty::Drained, Duty::End});
+          },
+          [&](const AbortWorker& a) { duty(a.worker, {Duty::End}); },
+          [&](const TerminateWorker& a) { duty(a.worker, {Duty::End}); },
+          [&](const KillWorker& a) { duty(a.worker, {Duty::End}); },
+          [&](const ReleaseWorker& a) { workers.erase(a.worker); },
+          [&](const MeasureQueues& a) {
+            QueuesMeasured measured = queues;
+            measured.only_of = a.only_of;
+            answers.push_back(measured);
+          },
+          [](const auto&) {}},
       action);
 }
 
@@ -70,6 +78,8 @@ bool FleetWorld::work(WorkerId id) {
       return feed(WorkerAccepted{id}), true;
     case Duty::Paused:
       return feed(WorkerPaused{id}), true;
+    case Duty::Pong:
+      return feed(WorkerPonged{id}), true;
     case Duty::BeginDrain:
       return feed(WorkerBeganDrain{id, DrainReason::Reload}), true;
     case Duty::Drained:
@@ -97,8 +107,7 @@ void FleetWorld::settle() {
     std::vector<FleetEvent> waiting;
     waiting.swap(answers);
     for (const FleetEvent& answer : waiting) {
-      const bool measured = std::holds_alternative<QueuesMeasured>(answer);
-      feed(measured ? FleetEvent{queues} : answer);
+      feed(answer);
       busy = true;
     }
     std::vector<WorkerId> ids;

@@ -17,7 +17,18 @@ namespace holdfast::supervisor {
 using namespace std::chrono_literals;
 
 // What a worker of this world does next when it is left to itself.
-enum class Duty { None, Hello, Ready, Accepting, Paused, BeginDrain, Drained, CloseListeners, End };
+enum class Duty {
+  None,
+  Hello,
+  Ready,
+  Accepting,
+  Paused,
+  Pong,
+  BeginDrain,
+  Drained,
+  CloseListeners,
+  End
+};
 
 struct WorldWorker {
   GenerationId generation;
@@ -27,9 +38,17 @@ struct WorldWorker {
   bool closed = false;
 };
 
+// Commits at once and asks for no heartbeat: for what has nothing to do with either.
+inline FleetPolicy plain_policy() {
+  FleetPolicy policy;
+  policy.probation = Millis{0};
+  policy.heartbeat_timeout = Millis{0};
+  return policy;
+}
+
 class FleetWorld {
  public:
-  explicit FleetWorld(FleetPolicy policy = {}) : fleet(make_fleet(policy)) {}
+  explicit FleetWorld(FleetPolicy policy = plain_policy()) : fleet(make_fleet(policy)) {}
 
   // Feeds one event, checks the laws, obeys the actions.
   void feed(const FleetEvent& event);
@@ -76,6 +95,8 @@ class FleetWorld {
   std::map<WorkerId, WorldWorker> workers;
   std::vector<FleetEvent> answers;  // to what io was asked
   bool refuse_commands = false;
+  std::optional<FleetPolicy> new_policy;    // what a reload reads
+  std::vector<std::string> gone_listeners;  //
   QueuesMeasured queues{};
   std::optional<ProtocolRange> handoff = kHandoffRecords;  // what workers say of themselves
 
