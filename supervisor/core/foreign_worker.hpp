@@ -57,7 +57,8 @@ struct ForeignExited {
 };
 using ForeignEvent =
     std::variant<ForeignLaunched, ForeignTold, ForeignTerminated, ForeignBecameReady, ForeignProbed,
-                 ForeignLives, ForeignFellSilent, ForeignHangs, ForeignLeaves, ForeignClosingIsOver, ForeignExited>;
+                 ForeignLives, ForeignFellSilent, ForeignHangs, ForeignLeaves, ForeignClosingIsOver,
+                 ForeignExited>;
 
 struct ForeignSay {  // as if it came over the channel
   ControlMessage message;

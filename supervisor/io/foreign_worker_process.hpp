@@ -69,6 +69,7 @@ class ForeignWorkerProcess : public WorkerProcess {
   // What is posted holds it weakly: nothing comes once this is destroyed.
   std::shared_ptr<Callbacks> calls_;
   Prober prober_;
+  boost::asio::steady_timer silence_timer_;
   boost::asio::steady_timer timer_;  // readiness, then probes
   boost::asio::steady_timer closing_timer_;
   TimePoint probe_until_{};
