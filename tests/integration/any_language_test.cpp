@@ -88,6 +88,10 @@ INSTANTIATE_TEST_SUITE_P(
     Services, AnyLanguageTest,
     ::testing::Values(
         Service{"python", {kPython, example("python_server.py")}, {"--protocol", "systemd"}},
+        Service{"start_server",
+                {kPython, example("python_server.py")},
+                {"--protocol", "start_server", "--readiness", "delay=300ms"}},
+        Service{"einhorn", {kPython, example("python_server.py")}, {"--protocol", "einhorn"}},
         Service{"node", {"node", example("node_server.js")}, {"--protocol", "systemd"}},
         Service{"gunicorn",
                 {"/usr/bin/gunicorn", "--workers", "1", "wsgi_app:app"},

@@ -3,28 +3,39 @@
 
     holdfast run --protocol systemd --listen :8080 -- python3 python_server.py
 
-It takes its listeners from systemd's variables, says READY=1 when it is prepared, and leaves at TERM:
-no new connections, the requests under way to their end, exit code 0.
+It finds its listener, says that it is prepared, and when it is asked to leave takes no new connections,
+brings the requests under way to their end and exits with 0. It knows the words of three protocols for that
+(--protocol systemd, start_server, einhorn); a service needs one.
 """
 import http.server
+import json
 import os
 import signal
 import socket
 import threading
 
 
-def notify(message):
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
-            manager.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
-            manager.send(message.encode())
-
-
 def given_listener():
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or int(os.environ.get("LISTEN_FDS", 0)) < 1:
-        raise SystemExit("python_server: no listener in LISTEN_FDS")
-    return socket.socket(fileno=3)
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        return socket.socket(fileno=3)  # the first of LISTEN_FDS
+    if "SERVER_STARTER_PORT" in os.environ:
+        first = os.environ["SERVER_STARTER_PORT"].split(";")[0]
+        return socket.socket(fileno=int(first.rpartition("=")[2]))
+    if os.environ.get("EINHORN_MASTER_PID") == str(os.getppid()):
+        return socket.socket(fileno=int(os.environ["EINHORN_FD_0"]))
+    raise SystemExit("python_server: nobody gave me a listener")
+
+
+def say_ready():
+    if "NOTIFY_SOCKET" in os.environ:
+        address = os.environ["NOTIFY_SOCKET"]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.connect("\0" + address[1:] if address.startswith("@") else address)
+            manager.send(b"READY=1\nSTATUS=serving")
+    if "EINHORN_SOCK_PATH" in os.environ:
+        with socket.socket(socket.AF_UNIX) as master:
+            master.connect(os.environ["EINHORN_SOCK_PATH"])
+            master.send(json.dumps({"command": "worker:ack", "pid": os.getpid()}).encode() + b"\n")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,9 +62,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 server = Server(given_listener())
-# shutdown() waits for the loop of this very thread, so another one has to call it.
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-notify("READY=1\nSTATUS=serving")
+for number in signal.SIGTERM, signal.SIGUSR2:  # einhorn's is USR2
+    # shutdown() waits for the loop of this very thread, so another one has to call it.
+    signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+say_ready()
 server.serve_forever(poll_interval=0.05)
-notify("STOPPING=1")
 server.server_close()

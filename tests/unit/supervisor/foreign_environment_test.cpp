@@ -76,8 +76,8 @@ TEST(ForeignOptionsTest, ReadinessIsReadAndNonsenseIsRefused) {
   EXPECT_EQ(parse_readiness("delay").value().delay, Millis{1'000});
   EXPECT_EQ(parse_readiness("delay=250ms").value().delay, Millis{250});
   EXPECT_EQ(parse_readiness("tcp=127.0.0.1:90{worker}").value().address, "127.0.0.1:90{worker}");
-  for (const char* bad : {"", "tcp", "tcp=", "tcp=:80", "tcp=127.0.0.1:0", "delay=5", "delay=",
-                          "soon", "tcp=localhost:80"}) {
+  for (const char* bad : {"", "tcp", "tcp=", "tcp=:80", "tcp=127.0.0.1:0", "delay=5",
+                          "delay=", "soon", "tcp=localhost:80"}) {
     EXPECT_FALSE(parse_readiness(bad)) << bad;
   }
 }
@@ -87,9 +87,9 @@ TEST(ForeignOptionsTest, ProbesAreReadAndNonsenseIsRefused) {
   EXPECT_EQ(parse_probe("tcp:unix:/run/a.sock").value().path, "");
   EXPECT_EQ(parse_probe("http://127.0.0.1:80").value().path, "/");
   EXPECT_EQ(parse_probe("http://[::1]:80/health?deep=1").value().path, "/health?deep=1");
-  for (const char* bad : {"", "127.0.0.1:80", "https://127.0.0.1/", "http://127.0.0.1/",
-                          "http://example.org:80/", "http://:80/", "http://1.2.3.4:80/a b",
-                          "http://1.2.3.4:80/a\r\nHost: b"}) {
+  for (const char* bad :
+       {"", "127.0.0.1:80", "https://127.0.0.1/", "http://127.0.0.1/", "http://example.org:80/",
+        "http://:80/", "http://1.2.3.4:80/a b", "http://1.2.3.4:80/a\r\nHost: b"}) {
     EXPECT_FALSE(parse_probe(bad)) << bad;
   }
 }
@@ -102,8 +102,8 @@ TEST(NotifyMessageTest, KnownAssignmentsCountAndAllElseIsSkipped) {
   EXPECT_TRUE(parse_notify("WATCHDOG=trigger").hangs);
   EXPECT_THAT(parse_notify("MAINPID=3\nFDSTORE=1\nFDNAME=x").unused,
               ElementsAre("MAINPID", "FDSTORE"));
-  for (const char* nothing : {"", "\n\n", "READY", "READY=0", "READY=11", "ready=1", " READY=1",
-                              "=", "WATCHDOG=0"}) {
+  for (const char* nothing :
+       {"", "\n\n", "READY", "READY=0", "READY=11", "ready=1", " READY=1", "=", "WATCHDOG=0"}) {
     EXPECT_EQ(parse_notify(nothing), NotifyMessage{}) << nothing;
   }
   EXPECT_EQ(parse_notify(std::string_view("STATUS=a\0b\x1b[31m", 14)).status,
