@@ -16,6 +16,7 @@ ALLOWED = {
     "worker/io": ["shared/core", "shared/io", "worker/core", "worker/io", "public"],
     "worker/examples": ["public"],
     "worker/demo": ["public", "worker/demo"],
+    "worker/metrics": ["shared/core", "shared/io", "public", "worker/metrics"],
     "supervisor/core": ["shared/core", "supervisor/core"],
     "supervisor/io": ["shared/core", "shared/io", "supervisor/core", "supervisor/io"],
     "supervisor/cli": ["shared/core", "shared/io", "supervisor/core", "supervisor/io", "supervisor/cli"],

@@ -5,51 +5,17 @@
 #include <tuple>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "shared/core/control_message.hpp"
 #include "shared/core/exposition.hpp"
+#include "shared/core/json_fields.hpp"
 
 namespace holdfast {
 namespace {
 
 using Json = nlohmann::json;
 
-const Json& member(const Json& object, const char* key) {
-  static const Json kNothing;
-  if (!object.is_object()) return kNothing;
-  const auto found = object.find(key);
-  return found == object.end() ? kNothing : *found;
-}
-
-std::uint64_t count_in(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
-}
-
-std::string text_in(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-bool true_in(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_boolean() && value.get<bool>();
-}
-
-// Of so many numbers; anything else counts as none.
-std::vector<std::uint64_t> counts_in(const Json& object, const char* key, std::size_t size) {
-  std::vector<std::uint64_t> counts(size);
-  const Json& values = member(object, key);
-  if (!values.is_array() || values.size() != size) return counts;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (values[i].is_number_unsigned()) counts[i] = values[i].get<std::uint64_t>();
-  }
-  return counts;
-}
-
 std::string generation_of(const Json& object) {
-  return std::to_string(count_in(object, "generation"));
+  return std::to_string(json_count(object, "generation"));
 }
 
 // Of the service
@@ -57,48 +23,48 @@ std::string generation_of(const Json& object) {
 
 void put_state(Exposition& out, const Json& status) {
   out.gauge("holdfast_info", "Who supervises this service; always 1.");
-  out.sample({{"name", text_in(status, "name")},
-              {"version", text_in(status, "version")},
-              {"label", text_in(status, "label")}},
+  out.sample({{"name", json_text(status, "name")},
+              {"version", json_text(status, "version")},
+              {"label", json_text(status, "label")}},
              1);
   out.gauge("holdfast_uptime_seconds", "Time since the supervisor began.");
-  out.seconds({}, count_in(status, "uptime_ms") * 1'000);
+  out.seconds({}, json_count(status, "uptime_ms") * 1'000);
   out.gauge("holdfast_state", "1 for the state that the service is in.");
-  const std::string state = text_in(status, "state");
+  const std::string state = json_text(status, "state");
   for (const std::string_view each : {"starting", "serving", "reloading", "lame_duck", "stopping"})
     out.sample({{"state", each}}, each == state ? 1 : 0);
   out.gauge("holdfast_degraded", "1 while fewer workers accept than are wanted, or none should.");
-  out.sample(text_in(status, "health") == "degraded" ? 1 : 0);
+  out.sample(json_text(status, "health") == "degraded" ? 1 : 0);
   out.gauge("holdfast_serving_generation", "The generation that serves; 0 before the first.");
-  out.sample(count_in(status, "serving"));
+  out.sample(json_count(status, "serving"));
   out.gauge("holdfast_draining_generations", "Old generations that still have workers.");
-  out.sample(member(status, "draining").size());
+  out.sample(json_member(status, "draining").size());
   out.gauge("holdfast_workers_wanted", "Workers that the service should have.");
-  out.sample(count_in(status, "wanted_workers"));
+  out.sample(json_count(status, "wanted_workers"));
   out.gauge("holdfast_workers_accepting", "Workers that accept connections.");
-  out.sample(count_in(status, "accepting_workers"));
+  out.sample(json_count(status, "accepting_workers"));
 }
 
 void put_reloads(Exposition& out, const Json& status) {
-  const Json& counters = member(status, "counters");
-  const std::uint64_t rolled_back = count_in(counters, "rolled_back");
-  const std::uint64_t failed = count_in(counters, "reloads_failed");
+  const Json& counters = json_member(status, "counters");
+  const std::uint64_t rolled_back = json_count(counters, "rolled_back");
+  const std::uint64_t failed = json_count(counters, "reloads_failed");
   out.counter("holdfast_reloads_total", "Reloads that are over, by their verdict.");
-  out.sample({{"verdict", "committed"}}, count_in(counters, "reloads_done"));
+  out.sample({{"verdict", "committed"}}, json_count(counters, "reloads_done"));
   out.sample({{"verdict", "failed"}}, failed - std::min(failed, rolled_back));
   out.sample({{"verdict", "rolled_back"}}, rolled_back);
   out.gauge("holdfast_reload_pending", "1 while a reload waits for another to be over.");
-  out.sample(true_in(status, "reload_queued") ? 1 : 0);
-  if (const Json& last = member(status, "last_reload"); last.is_object()) {
+  out.sample(json_flag(status, "reload_queued") ? 1 : 0);
+  if (const Json& last = json_member(status, "last_reload"); last.is_object()) {
     out.gauge("holdfast_last_reload_committed", "1 when the last reload was a good one.");
-    out.sample(text_in(last, "verdict") == "committed" ? 1 : 0);
+    out.sample(json_text(last, "verdict") == "committed" ? 1 : 0);
   }
   out.counter("holdfast_worker_crashes_total", "Workers that ended unasked.");
-  out.sample(count_in(counters, "crashes"));
+  out.sample(json_count(counters, "crashes"));
   out.counter("holdfast_worker_kills_total", "Workers that got SIGKILL.");
-  out.sample(count_in(counters, "kills"));
+  out.sample(json_count(counters, "kills"));
   out.counter("holdfast_worker_respawns_total", "Workers that took the place of another.");
-  out.sample(count_in(counters, "respawns"));
+  out.sample(json_count(counters, "respawns"));
 }
 
 // Of workers, added up by generation: a series for each worker would be a new one at each reload.
@@ -113,14 +79,14 @@ void put_workers(Exposition& out, const Json& status) {
   };
   std::map<std::uint64_t, Sum> sums;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> phases;
-  for (const Json& worker : member(status, "workers")) {
-    const std::uint64_t generation = count_in(worker, "generation");
+  for (const Json& worker : json_member(status, "workers")) {
+    const std::uint64_t generation = json_count(worker, "generation");
     Sum& sum = sums[generation];
-    sum.connections += count_in(worker, "connections");
-    sum.idle += count_in(worker, "idle");
-    sum.in_flight += count_in(worker, "in_flight");
-    sum.rss += count_in(worker, "rss_bytes");
-    ++phases[{generation, text_in(worker, "phase")}];
+    sum.connections += json_count(worker, "connections");
+    sum.idle += json_count(worker, "idle");
+    sum.in_flight += json_count(worker, "in_flight");
+    sum.rss += json_count(worker, "rss_bytes");
+    ++phases[{generation, json_text(worker, "phase")}];
   }
   out.gauge("holdfast_workers", "Worker processes, by generation and phase.");
   for (const auto& [of, count] : phases)
@@ -137,20 +103,20 @@ void put_workers(Exposition& out, const Json& status) {
 }
 
 void put_generations(Exposition& out, const Json& status) {
-  const Json& generations = member(status, "generations");
+  const Json& generations = json_member(status, "generations");
   out.counter("holdfast_generation_requests_total", "Requests, by the generation they met.");
   for (const Json& each : generations)
-    out.sample({{"generation", generation_of(each)}}, count_in(each, "requests"));
+    out.sample({{"generation", generation_of(each)}}, json_count(each, "requests"));
   out.counter("holdfast_generation_server_errors_total", "Responses 5xx, by generation.");
   for (const Json& each : generations)
-    out.sample({{"generation", generation_of(each)}}, count_in(each, "responses_5xx"));
+    out.sample({{"generation", generation_of(each)}}, json_count(each, "responses_5xx"));
 }
 
 // Of listeners, over all generations
 // ---------------------------------------------------------------------------------------------
 
 void put_histogram(Exposition& out, const std::string& name, const Json& listener) {
-  const auto latency = counts_in(listener, "latency", kLatencyBounds.size() + 1);
+  const auto latency = json_counts(listener, "latency", kLatencyBounds.size() + 1);
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < latency.size(); ++i) {
     below += latency[i];
@@ -158,27 +124,27 @@ void put_histogram(Exposition& out, const std::string& name, const Json& listene
         i < kLatencyBounds.size() ? seconds_text(kLatencyBounds[i]) : std::string("+Inf");
     out.part("_bucket", {{"listener", name}, {"le", bound}}, below);
   }
-  out.part_seconds("_sum", {{"listener", name}}, count_in(listener, "latency_us"));
+  out.part_seconds("_sum", {{"listener", name}}, json_count(listener, "latency_us"));
   out.part("_count", {{"listener", name}}, below);
 }
 
 void put_listeners(Exposition& out, const Json& status) {
   // Those without traffic are there with zeros: a rate needs a value from before the first request.
   std::map<std::string, Json> listeners;
-  for (const Json& each : member(status, "listeners")) listeners[text_in(each, "name")];
-  for (const Json& each : member(member(status, "counters"), "listeners"))
-    listeners[text_in(each, "name")] = each;
+  for (const Json& each : json_member(status, "listeners")) listeners[json_text(each, "name")];
+  for (const Json& each : json_member(json_member(status, "counters"), "listeners"))
+    listeners[json_text(each, "name")] = each;
 
   out.counter("holdfast_http_requests_total", "Requests, by the class of their response.");
   for (const auto& [name, counts] : listeners) {
-    const auto responses = counts_in(counts, "responses", 5);
+    const auto responses = json_counts(counts, "responses", 5);
     for (std::size_t i = 0; i < responses.size(); ++i)
       out.sample({{"listener", name}, {"code", std::to_string(i + 1) + "xx"}}, responses[i]);
   }
   const auto put = [&](const char* name, const char* help, const char* key) {
     out.counter(name, help);
     for (const auto& [listener, counts] : listeners)
-      out.sample({{"listener", listener}}, count_in(counts, key));
+      out.sample({{"listener", listener}}, json_count(counts, key));
   };
   put("holdfast_connections_accepted_total", "Connections that were accepted.", "accepted");
   put("holdfast_http_received_bytes_total", "Bytes of requests on the wire.", "bytes_received");
@@ -189,10 +155,10 @@ void put_listeners(Exposition& out, const Json& status) {
 }
 
 void put_totals(Exposition& out, const Json& status) {
-  const Json& counters = member(status, "counters");
+  const Json& counters = json_member(status, "counters");
   const auto put = [&](const char* name, const char* help, const char* key) {
     out.counter(name, help);
-    out.sample(count_in(counters, key));
+    out.sample(json_count(counters, key));
   };
   put("holdfast_requests_total", "Requests, as all workers count them.", "requests");
   put("holdfast_server_errors_total", "Responses 5xx, as all workers count them.", "responses_5xx");

@@ -37,6 +37,12 @@ Result<void> set_workers(Options& options, const std::string& text) {
   return {};
 }
 
+// Arguments may be empty, unlike everything else.
+Result<void> add_argument(Options& options, const std::string& text) {
+  options.command.push_back(text);
+  return {};
+}
+
 constexpr std::size_t kLongestLabel = 128;
 
 Result<void> set_label(Options& options, const std::string& text) {
@@ -60,8 +66,8 @@ std::vector<OptionRow> service_rows() {
        "127.0.0.1:80, [::1]:80, :80, unix:/path[,mode=0660,user=U,group=G], unix:@abstract; "
        "port 0 is any free one; NAME defaults to http; repeatable",
        "", add_listener, Kind::List},
-      {"command", "COMMAND", "What workers run; on the command line behind --", "",
-       set_list(&Options::command), Kind::List, Change::AtReload, Where::OnlyInFile},
+      {"command", "COMMAND", "What workers run; on the command line behind --", "", add_argument,
+       Kind::List, Change::AtReload, Where::OnlyInFile},
       {"workers", "N|auto", "Worker processes; auto: one a CPU", "1", set_workers, Kind::Number},
       {"label", "TEXT", "What this deploy is called in events, status and access log", "",
        set_label},

@@ -1,0 +1,48 @@
+// Reads fields of a JSON object that may be of another version: what is absent or of another type
+// counts as nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+// Null where it is absent.
+inline const nlohmann::json& json_member(const nlohmann::json& object, const char* key) {
+  static const nlohmann::json kNothing;
+  if (!object.is_object()) return kNothing;
+  const auto found = object.find(key);
+  return found == object.end() ? kNothing : *found;
+}
+
+inline std::uint64_t json_count(const nlohmann::json& object, const char* key) {
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+}
+
+inline std::string json_text(const nlohmann::json& object, const char* key) {
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+inline bool json_flag(const nlohmann::json& object, const char* key) {
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_boolean() && value.get<bool>();
+}
+
+// Of exactly so many numbers; zeros where it is not.
+inline std::vector<std::uint64_t> json_counts(const nlohmann::json& object, const char* key,
+                                              std::size_t size) {
+  std::vector<std::uint64_t> counts(size);
+  const nlohmann::json& values = json_member(object, key);
+  if (!values.is_array() || values.size() != size) return counts;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (values[i].is_number_unsigned()) counts[i] = values[i].get<std::uint64_t>();
+  }
+  return counts;
+}
+
+}  // namespace holdfast
