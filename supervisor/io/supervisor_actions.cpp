@@ -135,7 +135,7 @@ void Supervisor::perform(const AbortWorker& action) {
 }
 
 void Supervisor::perform(const TerminateWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->terminate();
+  if (WorkerProcess* process = find(action.worker)) process->signal(SIGTERM);
 }
 
 void Supervisor::perform(const KillWorker& action) {
