@@ -38,7 +38,8 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   CLI::App app("A graceful-restart process supervisor.", "holdfast");
   app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION);
   app.require_subcommand(0, 1);
-  RunCommand run(app, run_arguments);
+  const RunCommand run(app, RunCommand::Kind::Run, run_arguments);
+  const RunCommand check(app, RunCommand::Kind::Check, run_arguments);
   std::ranges::reverse(ours);  // CLI11 takes them from the back
   try {
     app.parse(ours);
@@ -50,9 +51,9 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     return fail(error.what());
   }
-  if (!run.chosen()) return fail("expected a subcommand; see holdfast --help");
+  if (!run.chosen() && !check.chosen()) return fail("expected a subcommand; see holdfast --help");
   CommandLine result;
-  result.action = CommandLine::Action::Run;
+  result.action = run.chosen() ? CommandLine::Action::Run : CommandLine::Action::Check;
   result.run = std::move(run_arguments);
   return result;
 }

@@ -10,9 +10,9 @@
 namespace holdfast::supervisor {
 
 struct CommandLine {
-  enum class Action { Run, Print, Fail };
+  enum class Action { Run, Check, Print, Fail };
   Action action = Action::Fail;
-  RunArguments run;                 // when Run
+  RunArguments run;                 // when Run or Check
   std::string text;                 // when Print: help or version; when Fail: the one line why
   ExitCode code = ExitCode::Usage;  // when Fail
 };
