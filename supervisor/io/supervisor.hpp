@@ -79,7 +79,7 @@ class Supervisor {
   void perform(const Exit& action);
 
   Result<void> launch(const StartWorker& action);
-  Result<void> launch_foreign_worker(const StartWorker& action);
+  Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
   std::size_t free_child_index(WorkerId worker);
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);

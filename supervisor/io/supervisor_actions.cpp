@@ -62,8 +62,9 @@ void Supervisor::perform(const StartWorker& action) {
 
 Result<void> Supervisor::launch(const StartWorker& action) {
   const GenerationSettings& settings = settings_.at(action.generation);
-  if (settings.options.foreign.protocol != WorkerProtocol::Native)
-    return launch_foreign_worker(action);
+  if (settings.options.foreign.protocol != WorkerProtocol::Native) {
+    return launch_foreign_worker(action, settings);
+  }
   HOLDFAST_ASSIGN(auto channel, seqpacket_pair());
   HOLDFAST_ASSIGN(auto output, output_pipe());
   HOLDFAST_ASSIGN(LaunchedProcess launched,
@@ -153,7 +154,7 @@ void Supervisor::perform(const AbortWorker& action) {
 }
 
 void Supervisor::perform(const TerminateWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->terminate();
+  if (WorkerProcess* process = find(action.worker)) process->signal(SIGTERM);
 }
 
 void Supervisor::perform(const KillWorker& action) {

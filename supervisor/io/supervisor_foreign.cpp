@@ -32,15 +32,15 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   return callbacks;
 }
 
-Result<void> Supervisor::launch_foreign_worker(const StartWorker& action) {
-  const auto& [options, plan, values] = settings_.at(action.generation);
-  ForeignLaunch launch{plan, options.foreign, action.generation, action.worker,
+Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
+                                               const GenerationSettings& settings) {
+  ForeignLaunch launch{settings.plan, settings.options.foreign, action.generation, action.worker,
                        listeners_.infos(action.generation)};
   HOLDFAST_ASSIGN(const std::vector<UniqueFd> copies, listeners_.duplicates(action.generation));
   for (const UniqueFd& fd : copies) launch.descriptors.push_back(fd.get());
   launch.child_index = free_child_index(action.worker);
-  launch.probation = options.fleet.probation;
-  launch.heartbeat_timeout = options.fleet.heartbeat_timeout;
+  launch.probation = settings.options.fleet.probation;
+  launch.heartbeat_timeout = settings.options.fleet.heartbeat_timeout;
   ForeignCalls calls;
   calls.worker = [&](pid_t pid) { return callbacks_for(action.worker, action.generation, pid); };
   calls.on_report = [this](const Report& said) {
