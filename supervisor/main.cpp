@@ -13,11 +13,10 @@
 #include "supervisor/cli/command_line.hpp"
 #include "supervisor/client/client.hpp"
 #include "supervisor/io/control_socket_file.hpp"
+#include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/inherited_listeners.hpp"
 #include "supervisor/io/instance_lock.hpp"
-#include "supervisor/io/launch_plan.hpp"
 #include "supervisor/io/listener_set.hpp"
-#include "supervisor/io/option_loader.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/supervisor.hpp"
 
@@ -56,20 +55,37 @@ Result<std::optional<ControlSocketFile>> open_control(const Options& options) {
   return std::optional<ControlSocketFile>();
 }
 
-int run(const RunArguments& arguments, Signals& signals) {
-  auto sources = find_option_sources(arguments);
-  if (!sources) return fail(ExitCode::BadConfiguration, sources.error().message);
-  auto loaded = load_options(*sources);
-  if (!loaded) {
-    const bool typed = sources->config.empty();
-    return fail(typed ? ExitCode::Usage : ExitCode::BadConfiguration, loaded.error().message);
+// Everything that can be wrong before anything is touched.
+int validate(const RunArguments& arguments, OptionSources& sources, LoadedOptions& loaded) {
+  auto found = find_option_sources(arguments);
+  if (!found) return fail(ExitCode::BadConfiguration, found.error().message);
+  sources = std::move(*found);
+  auto options = load_options(sources);
+  if (!options) {
+    const bool typed = sources.config.empty();
+    return fail(typed ? ExitCode::Usage : ExitCode::BadConfiguration, options.error().message);
   }
-  Options options = std::move(loaded->options);
-  options.cwd = logical_cwd(options.cwd);
-  // Before anything is bound: a typing error must not take a port.
-  if (auto plan = make_launch_plan(options.command, options.cwd); !plan) {
+  loaded = std::move(*options);
+  if (auto plan = plan_for(loaded.options); !plan) {
     return fail(ExitCode::BadConfiguration, plan.error().message);
   }
+  return to_int(ExitCode::Ok);
+}
+
+int check(const RunArguments& arguments) {
+  OptionSources sources;
+  LoadedOptions loaded;
+  if (const int failed = validate(arguments, sources, loaded); failed != 0) return failed;
+  write_fully(STDOUT_FILENO,
+              (sources.config.empty() ? "the command line" : sources.config) + " is good\n");
+  return to_int(ExitCode::Ok);
+}
+
+int run(const RunArguments& arguments, Signals& signals) {
+  OptionSources sources;
+  LoadedOptions loaded;
+  if (const int failed = validate(arguments, sources, loaded); failed != 0) return failed;
+  const Options& options = loaded.options;
   auto given = take_inherited_listeners();
   if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
   auto matched = match_listeners(options.listeners, std::move(*given));
@@ -86,7 +102,8 @@ int run(const RunArguments& arguments, Signals& signals) {
   auto control = open_control(options);
   if (!control) return fail(ExitCode::Failure, control.error().message);
 
-  Supervisor supervisor(std::move(options), std::move(*listeners), std::move(*access_log), signals);
+  Supervisor supervisor(std::move(sources), std::move(loaded), std::move(*listeners),
+                        std::move(*access_log), signals);
   if (*control) supervisor.serve_control(std::move(**control));
   const Supervisor::Ended ended = supervisor.run();
   unlock_instance(*lock);
@@ -114,6 +131,8 @@ int main(int argc, char** argv) {
         return run(line.run, *signals);
       case CommandLine::Action::Client:
         return run_client(line.client);
+      case CommandLine::Action::Check:
+        return check(line.run);
     }
   } catch (const std::exception& error) {
     return fail(ExitCode::Failure, std::string("cannot run: ") + error.what());

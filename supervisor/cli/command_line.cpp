@@ -50,7 +50,8 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   CLI::App app("A graceful-restart process supervisor.", "holdfast");
   app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION);
   app.require_subcommand(0, 1);
-  RunCommand run(app, run_arguments);
+  const RunCommand run(app, RunCommand::Kind::Run, run_arguments);
+  const RunCommand check(app, RunCommand::Kind::Check, run_arguments);
   ClientOptions client_options;
   const ClientCommands client(app, client_options);
   std::string shell;
@@ -73,9 +74,9 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     result.client = std::move(client_options);
     return result;
   }
-  if (!run.chosen()) return fail("expected a subcommand; see holdfast --help");
+  if (!run.chosen() && !check.chosen()) return fail("expected a subcommand; see holdfast --help");
   CommandLine result;
-  result.action = CommandLine::Action::Run;
+  result.action = run.chosen() ? CommandLine::Action::Run : CommandLine::Action::Check;
   result.run = std::move(run_arguments);
   return result;
 }

@@ -11,9 +11,9 @@
 namespace holdfast::supervisor {
 
 struct CommandLine {
-  enum class Action { Run, Client, Print, Fail };
+  enum class Action { Run, Check, Client, Print, Fail };
   Action action = Action::Fail;
-  RunArguments run;                 // when Run
+  RunArguments run;                 // when Run or Check
   ClientOptions client;             // when Client
   std::string text;                 // when Print: help or version; when Fail: the one line why
   ExitCode code = ExitCode::Usage;  // when Fail

@@ -55,26 +55,35 @@ void add_flag(CLI::App& app, RunArguments& arguments, const OptionRow& row) {
 // The command is cut off before CLI11 looks, so its own usage line would not know it.
 class RunFormatter : public CLI::Formatter {
  public:
-  std::string make_usage(const CLI::App*, std::string) const override {
-    return "Usage: holdfast run [OPTIONS] --listen [NAME=]ADDRESS ... -- COMMAND [ARG...]\n";
-  }
+  explicit RunFormatter(std::string usage) : usage_("Usage: holdfast " + std::move(usage)) {}
+  std::string make_usage(const CLI::App*, std::string) const override { return usage_ + "\n"; }
+
+ private:
+  std::string usage_;
 };
+
+constexpr const char* kRunUsage =
+    "run [OPTIONS] --listen [NAME=]ADDRESS ... -- COMMAND [ARG...]\n"
+    "       holdfast run [OPTIONS] --config FILE";
+constexpr const char* kCheckUsage = "check --config FILE [OPTIONS of run] [-- COMMAND [ARG...]]";
 
 }  // namespace
 
-RunCommand::RunCommand(CLI::App& app, RunArguments& arguments) {
-  run_ = app.add_subcommand("run", "Start a service and supervise it");
-  run_->formatter(std::make_shared<RunFormatter>());
-  run_->footer(
+RunCommand::RunCommand(CLI::App& app, Kind kind, RunArguments& arguments) {
+  const bool runs = kind == Kind::Run;
+  command_ = runs ? app.add_subcommand("run", "Start a service and supervise it")
+                  : app.add_subcommand("check", "Say what run would refuse; touch nothing");
+  command_->formatter(std::make_shared<RunFormatter>(runs ? kRunUsage : kCheckUsage));
+  command_->footer(
       "Durations have a unit: 500ms, 30s, 10m; so have sizes: 256MiB. Each option may also be a "
       "variable (HOLDFAST_READY_TIMEOUT) or a key in the file (ready_timeout); a flag beats both. "
       "Signals: HUP reloads, TERM stops, USR1 reopens logs, TTIN and TTOU add and remove a "
       "worker.");
   for (const OptionRow& row : option_table()) {
-    if (row.where != OptionRow::Where::OnlyInFile) add_flag(*run_, arguments, row);
+    if (row.where != OptionRow::Where::OnlyInFile) add_flag(*command_, arguments, row);
   }
 }
 
-bool RunCommand::chosen() const { return run_->parsed(); }
+bool RunCommand::chosen() const { return command_->parsed(); }
 
 }  // namespace holdfast::supervisor

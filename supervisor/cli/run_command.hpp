@@ -1,4 +1,5 @@
-// `holdfast run` on the command line: its flags are the rows of the option table.
+// `holdfast run`, and `holdfast check`, which takes what run takes: their flags are the rows of the
+// option table.
 #pragma once
 
 #include "supervisor/core/option_values.hpp"
@@ -11,12 +12,14 @@ namespace holdfast::supervisor {
 
 class RunCommand {
  public:
+  enum class Kind { Run, Check };
+
   // Both outlive the parsing, which fills `arguments`.
-  RunCommand(CLI::App& app, RunArguments& arguments);
+  RunCommand(CLI::App& app, Kind kind, RunArguments& arguments);
   bool chosen() const;
 
  private:
-  CLI::App* run_ = nullptr;
+  CLI::App* command_ = nullptr;
 };
 
 }  // namespace holdfast::supervisor

@@ -30,7 +30,7 @@ inline double real_in(const nlohmann::json& object, const char* name) {
 
 inline std::uint64_t count_in(const nlohmann::json& object, const char* name) {
   const nlohmann::json& value = field_in(object, name);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+  return value.is_number_integer() && value >= 0 ? value.get<std::uint64_t>() : 0;
 }
 
 inline bool flag_in(const nlohmann::json& object, const char* name) {

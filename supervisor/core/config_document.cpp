@@ -102,4 +102,10 @@ std::string reading(const std::string& file, const ConfigPosition& at) {
   return "read " + file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
 
+Error config_error(const std::string& file, const ConfigPosition& at, std::string cause) {
+  std::ranges::replace_if(
+      cause, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return plain_error(reading(file, at), cause);
+}
+
 }  // namespace holdfast::supervisor

@@ -35,4 +35,7 @@ Result<ConfigValue> parse_config_document(const std::string& file, std::string_v
 // "read FILE:12:5".
 std::string reading(const std::string& file, const ConfigPosition& at);
 
+// "cannot read FILE:12:5: <cause>", one line whatever the file put into the cause.
+Error config_error(const std::string& file, const ConfigPosition& at, std::string cause);
+
 }  // namespace holdfast::supervisor

@@ -150,7 +150,7 @@ std::string ConfigText::take_word() {
 }
 
 Error ConfigText::error_at(const ConfigPosition& at, std::string_view cause) const {
-  return plain_error(reading(file_, at), cause);
+  return config_error(file_, at, std::string(cause));
 }
 
 }  // namespace holdfast::supervisor

@@ -52,7 +52,7 @@ class ConfigOptions {
   }
 
   Error wrong(const ConfigPosition& at, const std::string& cause) const {
-    return plain_error(reading(file_, at), cause);
+    return config_error(file_, at, cause);
   }
 
   Result<void> keep(const OptionRow& row, const ConfigPosition& at, const std::string& text) {

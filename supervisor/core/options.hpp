@@ -11,6 +11,7 @@
 #include "shared/core/time.hpp"
 #include "supervisor/core/environment_entry.hpp"
 #include "supervisor/core/fleet_policy.hpp"
+#include "supervisor/core/foreign_options.hpp"
 
 namespace holdfast::supervisor {
 
@@ -63,6 +64,11 @@ struct Options {
 
   std::string pid_file;  // empty: none
 
+  // protocol: native. What is linked with the library can be paused and asked; the others are for
+  //   services that are not.
+  // readiness: what the protocol has; a service that says nothing gets a second to fail.
+  // probe: none. An address of the worker's own says more than one that two generations share.
+  ForeignOptions foreign;
   // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
   // that was asked for must be made.
   std::string control;

@@ -17,6 +17,9 @@ struct GenerationSettings {
   std::vector<OptionValues> values;  // what the options were made of
 };
 
+// The command found, the environment put together, users and groups looked up.
+Result<LaunchPlan> plan_for(const Options& options);
+
 // Reads files, resolves names, changes nothing. Fails with the line that the operator reads.
 Result<GenerationSettings> read_generation_settings(const OptionSources& sources);
 

@@ -1,13 +1,18 @@
-// The listening sockets: bound once, held for life, given to workers as duplicates. Only this
-// closes them for good, and only at a full stop: shutdown(2) on a listening socket stops it for
-// every process that shares it.
+// The listening sockets, each held for as long as a generation has it, and given to workers as
+// duplicates. Only this closes them for good: shutdown(2) on a listening socket stops it for every
+// process that shares it.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/core/control_message.hpp"
+#include "shared/core/ids.hpp"
 #include "shared/core/listen_address.hpp"
 #include "shared/core/result.hpp"
 #include "shared/io/bind_listener.hpp"
@@ -18,8 +23,10 @@ namespace holdfast::supervisor {
 
 struct Listener {
   std::string name;
+  ListenAddress wanted;  // as the operator wrote it
   BoundListener socket;
   bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
+  bool door_closed = false;
 };
 
 class ListenerSet {
@@ -29,24 +36,52 @@ class ListenerSet {
   static Result<ListenerSet> open(const std::vector<ListenerSpec>& specs,
                                   std::vector<InheritedListener> given = {});
 
-  std::vector<ListenerInfo> infos() const;
-  Result<std::vector<UniqueFd>> duplicates() const;
+  // Binds what a generation has and no other had; what is there already, under the same address,
+  // it gets as it is. All or none. Returns the names of those that the generation before it has
+  // and this one has not.
+  Result<std::vector<std::string>> prepare(GenerationId generation,
+                                           const std::vector<ListenerSpec>& specs);
+  // No worker of it will be started any more. What only it had is shut, but where close_the_door()
+  // was called for it: then shut() is still to come.
+  void forget(GenerationId generation);
+
+  // What a generation has, in the order of its options; nothing: all that there are.
+  std::vector<ListenerInfo> infos(std::optional<GenerationId> generation = {}) const;
+  Result<std::vector<UniqueFd>> duplicates(std::optional<GenerationId> generation = {}) const;
+
+  // `only_of`: only what that generation has and none that goes on; nothing: everything.
+  using OnlyOf = std::optional<GenerationId>;
 
   // Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
   // Returns what could not be done, for the log; the stop goes on.
-  std::vector<Error> close_the_door();
+  std::vector<Error> close_the_door(const OnlyOf& only_of = {});
 
   struct Queues {
     std::uint64_t queued = 0;     // wait to be accepted
     std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK
   };
-  Queues measure() const;
+  Queues measure(const OnlyOf& only_of = {}) const;
 
   // shutdown(2) and close(2), so that a stray copy refuses clients instead of letting them hang.
-  void shut();
+  void shut(const OnlyOf& only_of = {});
 
  private:
-  std::vector<Listener> listeners_;
+  using Shared = std::shared_ptr<Listener>;
+  struct Use {
+    std::vector<ListenerSpec> specs;
+    std::vector<Shared> listeners;  // in the order of `specs`
+    bool leaving = false;
+    bool has(const Shared& listener) const;
+  };
+
+  std::vector<std::pair<std::string, Shared>> named(std::optional<GenerationId> generation) const;
+  Shared reusable(const ListenerSpec& spec, const std::vector<Shared>& taken) const;
+  std::vector<Shared> concerned(const OnlyOf& only_of) const;
+  std::vector<std::string> gone_since_last(const Use& next) const;
+  void drop(const std::vector<Shared>& gone);
+
+  std::vector<Shared> listeners_;
+  std::map<GenerationId, Use> uses_;
 };
 
 }  // namespace holdfast::supervisor

@@ -38,9 +38,11 @@ UniqueFd standard_error() {
 
 }  // namespace
 
-Supervisor::Supervisor(Options options, ListenerSet listeners, UniqueFd access_log,
-                       Signals& signals)
-    : options_(std::move(options)),
+Supervisor::Supervisor(OptionSources sources, LoadedOptions first, ListenerSet listeners,
+                       UniqueFd access_log, Signals& signals)
+    : sources_(std::move(sources)),
+      values_(std::move(first.values)),
+      options_(std::move(first.options)),
       events_(io_, standard_error()),
       notifier_(io_),
       operators_(io_, host()),

@@ -18,8 +18,9 @@
 #include "supervisor/core/options.hpp"
 #include "supervisor/core/ticket_keys.hpp"
 #include "supervisor/io/event_log.hpp"
-#include "supervisor/io/launch_plan.hpp"
+#include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/oom_kills.hpp"
 #include "supervisor/io/operators.hpp"
 #include "supervisor/io/process_launcher.hpp"
 #include "supervisor/io/process_memory.hpp"
@@ -36,8 +37,9 @@ class Supervisor {
     std::string cause;  // "cannot <verb> <object>: <cause>", empty when all is well
   };
 
-  // `options.cwd` is the logical directory; `access_log` is empty when it is off.
-  Supervisor(Options options, ListenerSet listeners, UniqueFd access_log, Signals& signals);
+  // `first`: what `sources` gave at the start. `access_log` is empty when it is off.
+  Supervisor(OptionSources sources, LoadedOptions first, ListenerSet listeners, UniqueFd access_log,
+             Signals& signals);
   ~Supervisor();
 
   // Operators are heard there from run() on.
@@ -77,18 +79,24 @@ class Supervisor {
   void perform(const Exit& action);
 
   Result<void> launch(const StartWorker& action);
+  Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
+  std::size_t free_child_index(WorkerId worker);
+  WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
   Result<void> reopen_logs();
   Operators::Host host();
   StatusFacts status_facts();
   void report_start();
+  Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
   WorkerProcess* find(WorkerId worker);
 
-  Options options_;
-  boost::asio::io_context io_{1};  // one thread: Asio leaves out its locks
+  OptionSources sources_;
+  std::vector<OptionValues> values_;  // those in force, of what needs a restart to change
+  Options options_;                   // of the start: name, access log, pid file
+  boost::asio::io_context io_{1};     // one thread: Asio leaves out its locks
   EventLog events_;
   ServiceNotifier notifier_;
   TimePoint started_at_ = Clock::now();
@@ -97,11 +105,13 @@ class Supervisor {
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;
+  OomKills oom_kills_;
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;
-  std::map<GenerationId, LaunchPlan> plans_;
+  std::map<GenerationId, GenerationSettings> settings_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
+  std::map<WorkerId, std::size_t> child_indices_;  // einhorn's
   Fleet fleet_;
   Ended ended_;
 };

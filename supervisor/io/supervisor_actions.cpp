@@ -5,7 +5,6 @@
 #include "shared/io/syscall.hpp"
 #include "supervisor/io/pid_file.hpp"
 #include "supervisor/io/random_ticket_key.hpp"
-#include "supervisor/io/resident_memory.hpp"
 #include "supervisor/io/supervisor.hpp"
 
 namespace holdfast::supervisor {
@@ -20,12 +19,25 @@ WallTime wall_now() {
 
 }  // namespace
 
+// All of it is read anew; a mistake in it changes nothing.
 void Supervisor::perform(const PrepareGeneration& action) {
   renew_ticket_keys();
-  auto plan = make_launch_plan(options_.command, options_.cwd);
-  if (!plan) return answer(GenerationRefused{action.generation, plan.error().message});
-  plans_[action.generation] = std::move(*plan);
-  answer(GenerationPrepared{action.generation});
+  auto gone = prepare(action.generation);
+  if (!gone) return answer(GenerationRefused{action.generation, gone.error().message});
+  const GenerationSettings& settings = settings_.at(action.generation);
+  for (const std::string& key : needs_restart(values_, settings.values)) {
+    perform(warning("option_needs_restart")
+                .with("generation", action.generation.value)
+                .with("option", key));
+  }
+  answer(GenerationPrepared{action.generation, settings.options.fleet, std::move(*gone)});
+}
+
+Result<std::vector<std::string>> Supervisor::prepare(GenerationId generation) {
+  HOLDFAST_ASSIGN(GenerationSettings settings, read_generation_settings(sources_));
+  HOLDFAST_ASSIGN(auto gone, listeners_.prepare(generation, settings.options.listeners));
+  settings_[generation] = std::move(settings);
+  return gone;
 }
 
 void Supervisor::renew_ticket_keys() {
@@ -36,7 +48,10 @@ void Supervisor::renew_ticket_keys() {
   ticket_keys_.add(*key, now);
 }
 
-void Supervisor::perform(const ForgetGeneration& action) { plans_.erase(action.generation); }
+void Supervisor::perform(const ForgetGeneration& action) {
+  settings_.erase(action.generation);
+  listeners_.forget(action.generation);
+}
 
 void Supervisor::perform(const StartWorker& action) {
   if (auto started = launch(action); !started) {
@@ -46,51 +61,38 @@ void Supervisor::perform(const StartWorker& action) {
 }
 
 Result<void> Supervisor::launch(const StartWorker& action) {
+  const GenerationSettings& settings = settings_.at(action.generation);
+  if (settings.options.foreign.protocol != WorkerProtocol::Native) {
+    return launch_foreign_worker(action, settings);
+  }
   HOLDFAST_ASSIGN(auto channel, seqpacket_pair());
   HOLDFAST_ASSIGN(auto output, output_pipe());
-  HOLDFAST_ASSIGN(
-      LaunchedProcess launched,
-      launcher_.launch(plans_.at(action.generation), channel.second.get(), output.second.get()));
-  const WorkerId id = action.worker;
-  const GenerationId generation = action.generation;
-  const pid_t pid = launched.pid;
-  WorkerProcess::Callbacks callbacks;
-  callbacks.channel.on_message = [this, id](const ControlMessage& message,
-                                            const std::vector<UniqueFd>&) {
-    received(id, message);
-  };
-  callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
-    if (error) return feed(WorkerBrokeProtocol{id, error->message});
-    feed(ChannelClosed{id});
-  };
-  callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
-    const std::string event = worker_output_line(generation, id, pid, line, truncated, wall_now());
-    events_.add(event, EventLog::Source::Worker);
-    operators_.printed(event);
-  };
-  callbacks.output.on_pause = [this] { events_.flush(); };
-  callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
-  workers_[id] = std::make_unique<WorkerProcess>(io_, generation, std::move(launched),
-                                                 std::move(channel.first), std::move(output.first),
-                                                 std::move(callbacks));
+  HOLDFAST_ASSIGN(LaunchedProcess launched,
+                  launcher_.launch(settings.plan, channel.second.get(), output.second.get()));
+  auto callbacks = callbacks_for(action.worker, action.generation, launched.pid);
+  workers_[action.worker] = std::make_unique<WorkerProcess>(
+      io_, action.generation, std::move(launched), std::move(channel.first),
+      std::move(output.first), std::move(callbacks));
   return {};
 }
 
 void Supervisor::perform(const WelcomeWorker& action) {
   WorkerProcess* process = find(action.worker);
-  if (process == nullptr) return;
+  if (process == nullptr || !settings_.contains(process->generation())) return;
+  const Options& options = settings_.at(process->generation()).options;
   Welcome welcome;
   welcome.protocol = action.protocol;
   welcome.generation = process->generation();
   welcome.worker = action.worker;
-  welcome.listeners = listeners_.infos();
-  welcome.options = {options_.fleet.stop_timeout, options_.fleet.kill_timeout,
-                     options_.new_grace,          options_.idle_grace,
-                     options_.idle_spread,        options_.orphan_timeout};
-  if (options_.fleet.longest_drain() > options_.fleet.stop_timeout)
-    welcome.options.stop_timeout_max = options_.fleet.longest_drain();
+  welcome.listeners = listeners_.infos(process->generation());
+  welcome.label = options.label;
+  welcome.options = {options.fleet.stop_timeout, options.fleet.kill_timeout,
+                     options.new_grace,          options.idle_grace,
+                     options.idle_spread,        options.orphan_timeout};
+  if (options.fleet.longest_drain() > options.fleet.stop_timeout)
+    welcome.options.stop_timeout_max = options.fleet.longest_drain();
   welcome.ticket_keys = ticket_keys_.newest_first();
-  auto fds = listeners_.duplicates();
+  auto fds = listeners_.duplicates(process->generation());
   if (!fds) return answer(WorkerBrokeProtocol{action.worker, fds.error().message});
   const auto add = [&](const char* name, int fd) {
     if (auto copy = duplicate(fd)) {
@@ -143,7 +145,7 @@ void Supervisor::perform(const MeasureMemory&) {
   for (const Worker& worker : fleet_.workers) {
     WorkerProcess* process = find(worker.id);
     if (process == nullptr || worker.exited) continue;
-    if (const auto rss = resident_memory(process->pid())) answer(WorkerGrew{worker.id, *rss});
+    answer(WorkerGrew{worker.id, memory_.resident(process->pid(), Clock::now())});
   }
 }
 
@@ -164,18 +166,18 @@ void Supervisor::perform(const ReleaseWorker& action) {
   operators_.released(action.worker);
 }
 
-void Supervisor::perform(const CloseTheDoor&) {
-  for (const Error& error : listeners_.close_the_door()) {
+void Supervisor::perform(const CloseTheDoor& action) {
+  for (const Error& error : listeners_.close_the_door(action.only_of)) {
     perform(warning("door_not_closed").with("reason", error.message));
   }
 }
 
-void Supervisor::perform(const MeasureQueues&) {
-  const ListenerSet::Queues queues = listeners_.measure();
-  answer(QueuesMeasured{queues.queued, queues.half_open});
+void Supervisor::perform(const MeasureQueues& action) {
+  const ListenerSet::Queues queues = listeners_.measure(action.only_of);
+  answer(QueuesMeasured{queues.queued, queues.half_open, action.only_of});
 }
 
-void Supervisor::perform(const ShutListeners&) { listeners_.shut(); }
+void Supervisor::perform(const ShutListeners& action) { listeners_.shut(action.only_of); }
 
 void Supervisor::perform(const SettleReload& action) { operators_.settled(action); }
 

@@ -24,4 +24,12 @@ Result<void> drop_new_connections(int listener) {
   return {};
 }
 
+Result<void> let_connections_in(int listener) {
+  const int unused = 0;
+  if (::setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) != 0) {
+    return errno_error("detach a SYN filter", errno);
+  }
+  return {};
+}
+
 }  // namespace holdfast::supervisor

@@ -10,4 +10,7 @@ namespace holdfast::supervisor {
 // REQUIRES: `listener` is a listening TCP socket. Accepted sockets are not affected.
 Result<void> drop_new_connections(int listener);
 
+// Takes it back.
+Result<void> let_connections_in(int listener);
+
 }  // namespace holdfast::supervisor

@@ -28,10 +28,10 @@ class Stepper {
       act(StartAccepting{});
   }
 
-  void on(const PauseTold&) {
+  void on(const PauseTold& told) {
     if (s_.phase != Phase::Accepting && s_.phase != Phase::Paused) return;
     s_.phase = Phase::Paused;
-    act(PauseAccepting{});
+    act(PauseAccepting{told.except});
   }
 
   void on(const LameDuckTold&) {
@@ -58,7 +58,8 @@ class Stepper {
       act(AbandonStart{});
     } else if (s_.phase == Phase::Draining) {
       // `close_listeners` will not come any more.
-      stop_listening({.drain_queue = s_.reason == DrainReason::Shutdown, .announce = false});
+      stop_listening(
+          {.drain_queue = s_.reason == DrainReason::Shutdown || s_.last, .announce = false});
       finish_if_empty();
     } else {
       // Paused in the middle of a reload that nobody will finish: clients must not suffer, so
@@ -90,7 +91,7 @@ class Stepper {
   }
 
  private:
-  void act(WorkerAction action) { actions_.push_back(action); }
+  void act(WorkerAction action) { actions_.push_back(std::move(action)); }
 
   void accept() {
     s_.phase = Phase::Accepting;
@@ -115,6 +116,9 @@ class Stepper {
     // nobody beside them: they empty the queue.
     if (shutdown && s_.supervised) {
       if (s_.listening && !accepting) act(StartAccepting{});
+    } else if (!told.last_of.empty() && s_.supervised && s_.listening) {
+      s_.last = true;
+      act(KeepListening{told.last_of});
     } else {
       stop_listening(
           {.drain_queue = shutdown || told.reason == DrainReason::Orphaned, .announce = false});

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Lifecycle {
   bool lame_duck = false;
   bool cut = false;       // all that was left was cut
   bool overtime = false;  // stop_timeout struck; what moves bytes goes on
+  bool last = false;      // Draining: nobody after us has the listeners that are still open
   DrainReason reason = DrainReason::Reload;
   std::optional<TimePoint> mark_at;    // Draining: progress counts from here on
   std::optional<TimePoint> stop_at;    // Draining: when what does not move is cut, then again
@@ -50,12 +52,15 @@ struct Lifecycle {
 // ---------------------------------------------------------------------------------------------------
 struct Prepared {};  // listeners are here and the service can serve
 struct AcceptTold {};
-struct PauseTold {};
+struct PauseTold {
+  std::vector<std::string> except = {};  // listeners that the next generation does not have
+};
 struct DrainTold {
   DrainReason reason;
   Millis stop_timeout;
   IdlePolicy idle = IdlePolicy::Close;
-  Millis stop_timeout_max{0};  // as in the policy
+  Millis stop_timeout_max{0};             // as in the policy
+  std::vector<std::string> last_of = {};  // as `except`: accepted from until CloseListenersTold
 };
 struct LameDuckTold {};
 struct CloseListenersTold {};
@@ -70,8 +75,14 @@ using WorkerEvent =
 // What to do
 // ------------------------------------------------------------------------------------------------------
 struct SayReady {};
-struct StartAccepting {};  // then say `accepting`
-struct PauseAccepting {};  // then say `paused`
+struct StartAccepting {};                // then say `accepting`
+struct PauseAccepting {                  // then say `paused`
+  std::vector<std::string> except = {};  // goes on accepting there
+};
+// Closes our copies of all other listeners, and accepts from these.
+struct KeepListening {
+  std::vector<std::string> names;
+};
 // Closes our copies of the listeners, after accepting what is queued if `drain_queue`; `announce`:
 // say `listeners_closed`.
 struct StopListening {
@@ -89,9 +100,9 @@ struct CutConnections {};
 struct UseOwnStderr {};  // the pipe to the supervisor is dead
 struct FinishWorker {};  // flush the log, say `drained`, exit 0
 struct AbandonStart {};  // exit 1: nobody is there to serve for
-using WorkerAction =
-    std::variant<SayReady, StartAccepting, PauseAccepting, StopListening, BeginLameDuck, BeginDrain,
-                 MarkProgress, CutStuck, CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
+using WorkerAction = std::variant<SayReady, StartAccepting, PauseAccepting, KeepListening,
+                                  StopListening, BeginLameDuck, BeginDrain, MarkProgress, CutStuck,
+                                  CutConnections, UseOwnStderr, FinishWorker, AbandonStart>;
 
 struct WorkerView {
   TimePoint now;

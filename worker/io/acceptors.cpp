@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 #include "shared/io/bind_listener.hpp"
 
@@ -64,13 +65,29 @@ void Acceptors::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t 
 
 void Acceptors::start() {
   wanted_ = true;
-  if (!watching_) watch();
+  for (auto& listener : listeners_) listener->wanted = true;
+  watch();
 }
 
-void Acceptors::pause() {
-  wanted_ = false;
+void Acceptors::pause(const std::vector<std::string>& except) {
   retry_.cancel();
   unwatch();
+  wanted_ = false;
+  for (auto& listener : listeners_) {
+    listener->wanted = std::ranges::find(except, listener->profile.name) != except.end();
+    wanted_ = wanted_ || listener->wanted;
+  }
+  if (wanted_) watch();
+}
+
+void Acceptors::keep_only(const std::vector<std::string>& names) {
+  pause(names);
+  for (auto& listener : listeners_) {
+    if (listener->wanted) continue;
+    listener->fd.reset();
+    closed_.push_back(std::move(listener));
+  }
+  std::erase(listeners_, nullptr);
 }
 
 Result<void> Acceptors::close(bool drain_queue) {
@@ -92,7 +109,7 @@ Result<void> Acceptors::close(bool drain_queue) {
 void Acceptors::close_kept() {
   for (auto& listener : listeners_) {
     if (!listener->profile.kept) continue;
-    if (watching_) sessions_.poller().remove(listener->fd.get());
+    unwatch(*listener);
     listener->fd.reset();
     closed_.push_back(std::move(listener));
   }
@@ -102,19 +119,25 @@ void Acceptors::close_kept() {
 void Acceptors::watch() {
   watching_ = true;
   for (auto& listener : listeners_) {
-    if (!watch(*listener)) return starve();
+    if (listener->wanted && !watch(*listener)) return starve();
   }
 }
 
 bool Acceptors::watch(Listener& listener) {
+  if (listener.watched) return true;
   // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)).
-  return sessions_.poller().add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener).has_value();
+  listener.watched =
+      sessions_.poller().add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener).has_value();
+  return listener.watched;
 }
 
 void Acceptors::unwatch() {
-  if (!watching_) return;
   watching_ = false;
-  for (auto& listener : listeners_) sessions_.poller().remove(listener->fd.get());
+  for (auto& listener : listeners_) unwatch(*listener);
+}
+
+void Acceptors::unwatch(Listener& listener) {
+  if (std::exchange(listener.watched, false)) sessions_.poller().remove(listener.fd.get());
 }
 
 void Acceptors::starve() {
@@ -123,7 +146,7 @@ void Acceptors::starve() {
 }
 
 void Acceptors::fail(Listener& listener, int error) {
-  sessions_.poller().remove(listener.fd.get());
+  unwatch(listener);
   listener.fd.reset();
   const Error failure = errno_error("accept on " + listener.profile.address, error);
   const auto at = std::find_if(listeners_.begin(), listeners_.end(),
@@ -136,7 +159,7 @@ void Acceptors::fail(Listener& listener, int error) {
 void Acceptors::Listener::on_poll(std::uint32_t) { owner->accept_batch(*this); }
 
 void Acceptors::accept_batch(Listener& listener) {
-  if (!watching_ || !listener.fd) return;  // paused or closed earlier in this batch of events
+  if (!listener.watched) return;  // paused or closed earlier in this batch of events
   for (int i = 0; i < kBatch; ++i) {
     switch (accept_one(listener)) {
       case Accepted::More:

@@ -31,7 +31,11 @@ class Acceptors : public HandoffSink {
   void add(UniqueFd fd, ListenerProfile profile);
 
   void start();
-  void pause();  // keeps the listeners; what their queues hold is for others
+  // Keeps the listeners; what their queues hold is for others. From those named it goes on
+  // accepting.
+  void pause(const std::vector<std::string>& except = {});
+  // Closes our copies of all others, and accepts from these.
+  void keep_only(const std::vector<std::string>& names);
   // Accepts what is queued first if `drain_queue`, then closes our copies; the first error of
   // close(2).
   Result<void> close(bool drain_queue);
@@ -55,6 +59,8 @@ class Acceptors : public HandoffSink {
     Acceptors* owner = nullptr;
     UniqueFd fd;
     ListenerProfile profile;
+    bool wanted = true;    // unless it is paused
+    bool watched = false;  // in the epoll set
   };
   enum class Accepted { More, Empty, Full, Failed };
 
@@ -65,6 +71,7 @@ class Acceptors : public HandoffSink {
   Accepted accept_from(Listener& listener);
   void watch();
   bool watch(Listener& listener);
+  void unwatch(Listener& listener);
   void fail(Listener& listener, int error);
   void unwatch();
   void starve();  // no descriptors or no room: stop looking until there may be some
@@ -74,8 +81,8 @@ class Acceptors : public HandoffSink {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> closed_;  // connections still refer to their profiles
   LoopTimer retry_;
-  bool wanted_ = false;    // start() was called last
-  bool watching_ = false;  // in the epoll set
+  bool wanted_ = false;    // to accept from one at least
+  bool watching_ = false;  // those that are wanted
 };
 
 }  // namespace holdfast::worker

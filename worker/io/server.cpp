@@ -135,10 +135,11 @@ void Server::Impl::perform(const WorkerAction& action) {
   std::visit(overloaded{
                  [&](const SayReady&) { say(Ready{}); },
                  [&](const StartAccepting&) { accept(); },
-                 [&](const PauseAccepting&) {
-                   acceptors_.pause();
+                 [&](const PauseAccepting& how) {
+                   acceptors_.pause(how.except);
                    say(Paused{});
                  },
+                 [&](const KeepListening& how) { acceptors_.keep_only(how.names); },
                  [&](const StopListening& how) { stop_listening(how); },
                  [&](const BeginLameDuck&) {
                    sessions_.begin_lame_duck();

@@ -17,17 +17,18 @@ Hello our_hello(bool handoff) {
 
 std::optional<WorkerEvent> order_in(const ControlMessage& message) {
   using Order = std::optional<WorkerEvent>;
-  return std::visit(overloaded{
-                        [](const Accept&) -> Order { return AcceptTold{}; },
-                        [](const Pause&) -> Order { return PauseTold{}; },
-                        [](const Drain& m) -> Order {
-                          return DrainTold{m.reason, m.stop_timeout, m.idle, m.stop_timeout_max};
-                        },
-                        [](const LameDuck&) -> Order { return LameDuckTold{}; },
-                        [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
-                        [](const auto&) -> Order { return std::nullopt; },
-                    },
-                    message);
+  return std::visit(
+      overloaded{
+          [](const Accept&) -> Order { return AcceptTold{}; },
+          [](const Pause& m) -> Order { return PauseTold{m.except}; },
+          [](const Drain& m) -> Order {
+            return DrainTold{m.reason, m.stop_timeout, m.idle, m.stop_timeout_max, m.last_of};
+          },
+          [](const LameDuck&) -> Order { return LameDuckTold{}; },
+          [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
+          [](const auto&) -> Order { return std::nullopt; },
+      },
+      message);
 }
 
 void report_torn(const ControlMessage& message) {

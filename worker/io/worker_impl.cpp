@@ -107,7 +107,20 @@ void Worker::Impl::start_accepting() {
   if (accept) accept();
 }
 
-void Worker::Impl::pause_accepting() {
+bool Worker::Impl::has_one_of(const std::vector<std::string>& names) const {
+  return std::ranges::any_of(listeners, [&](const WorkerListener& listener) {
+    return std::ranges::find(names, listener.name) != names.end();
+  });
+}
+
+// The service accepts from all of its listeners or from none. Beside the new generation it may
+// accept; clients of a listener that only it has must not wait.
+void Worker::Impl::pause_accepting(const std::vector<std::string>& except) {
+  if (pause && !has_one_of(except)) pause();
+}
+
+void Worker::Impl::keep_listening(const std::vector<std::string>& names) {
+  if (has_one_of(names)) return start_accepting();
   if (pause) pause();
 }
 

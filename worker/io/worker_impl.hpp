@@ -48,11 +48,13 @@ class Worker::Impl final : public LinkedService {
   LifecyclePolicy policy() const;
   void run();
   void drain_tracker(bool moves);
+  bool has_one_of(const std::vector<std::string>& names) const;
 
   LifecyclePolicy on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) override;
   void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) override;
   void start_accepting() override;
-  void pause_accepting() override;
+  void pause_accepting(const std::vector<std::string>& except) override;
+  void keep_listening(const std::vector<std::string>& names) override;
   void close_listeners(bool accept_queued) override;
   void begin_lame_duck() override;
   void begin_drain(DrainReason reason, IdlePolicy idle, TimePoint deadline) override;

@@ -124,10 +124,11 @@ void WorkerLink::perform(const WorkerAction& action) {
             service_.start_accepting();
             say(Accepting{});
           },
-          [&](const PauseAccepting&) {
-            service_.pause_accepting();
+          [&](const PauseAccepting& how) {
+            service_.pause_accepting(how.except);
             say(Paused{});
           },
+          [&](const KeepListening& how) { service_.keep_listening(how.names); },
           [&](const StopListening& how) {
             if (!std::exchange(listeners_closed_, true)) service_.close_listeners(how.drain_queue);
             if (how.announce) say(ListenersClosed{});

@@ -29,7 +29,8 @@ class LinkedService {
   virtual void take_logs(const std::vector<std::string>& names, std::vector<UniqueFd> fds) = 0;
 
   virtual void start_accepting() = 0;
-  virtual void pause_accepting() = 0;
+  virtual void pause_accepting(const std::vector<std::string>& except) = 0;
+  virtual void keep_listening(const std::vector<std::string>& names) = 0;
   virtual void close_listeners(bool accept_queued) = 0;  // once
   virtual void begin_lame_duck() = 0;
   virtual void begin_drain(DrainReason reason, IdlePolicy idle, TimePoint deadline) = 0;

@@ -70,7 +70,7 @@ TEST(StatusScreenTest, LastFailureShowsWhatTheWorkerPrinted) {
                             {"phase", "starting"},
                             {"reason", "a worker of the candidate exited"},
                             {"exit_code", 3},
-                            {"stderr_tail", {"loading", "no such table: users"}}};
+                            {"stderr_tail", Json::array({"loading", "no such table: users"})}};
   EXPECT_EQ(render_last_failure(status),
             "2026-01-02T03:04:05Z generation 2 failed while starting: a worker of the candidate "
             "exited, exit code 3\n  | loading\n  | no such table: users\n");
@@ -84,7 +84,7 @@ TEST(ReloadTextTest, VerdictsReadAsSentences) {
       "cannot reload: a newer reload took its place\n");
   EXPECT_EQ(render_verdict({{"verdict", "failed"},
                             {"reason", "a worker of the candidate exited"},
-                            {"event", {{"signal", 11}, {"stderr_tail", {"oops"}}}}}),
+                            {"event", {{"signal", 11}, {"stderr_tail", Json::array({"oops"})}}}}),
             "cannot reload: a worker of the candidate exited, signal 11; the old generation serves "
             "on\n  | oops\n");
   EXPECT_EQ(render_verdict({{"verdict", "drained"},

@@ -211,5 +211,125 @@ TEST(QueueProbeTest, CountsAUnixQueueAsSomebodyOrNobody) {
 
 TEST(QueueProbeTest, NoPortsHaveNoHandshakes) { EXPECT_EQ(half_open_connections({}), 0U); }
 
+std::vector<ListenerSpec> specs(std::initializer_list<const char*> texts) {
+  std::vector<ListenerSpec> result;
+  for (const char* text : texts) result.push_back(parse_listener_spec(text).value());
+  return result;
+}
+
+// Two generations on one set, the first one prepared.
+struct GenerationsTest : ::testing::Test {
+  void begin(std::initializer_list<const char*> first) {
+    set = ListenerSet::open(specs(first)).value();
+    set.prepare(one, specs(first)).value();
+  }
+
+  std::uint16_t port(GenerationId generation, std::size_t at) const {
+    const std::string address = set.infos(generation).at(at).address;
+    return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  }
+
+  ListenerSet set;
+  GenerationId one{1};
+  GenerationId two{2};
+  GenerationId three{3};
+};
+
+TEST_F(GenerationsTest, SameNameAndAddressIsTheSameSocket) {
+  begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
+  const auto gone = set.prepare(two, specs({"b=127.0.0.1:0", "a=127.0.0.1:0"}));
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_TRUE(gone->empty());
+  EXPECT_EQ(port(two, 0), port(one, 1));
+  EXPECT_EQ(port(two, 1), port(one, 0));
+}
+
+TEST_F(GenerationsTest, SameAddressUnderAnotherNameIsTheSameSocket) {
+  const std::string path = temporary_path("renamed");
+  begin({});
+  ASSERT_TRUE(set.prepare(one, specs({("a=unix:" + path).c_str()})));
+  const auto gone = set.prepare(two, specs({("b=unix:" + path).c_str()}));
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_TRUE(gone->empty()) << "its clients find the new generation";
+  EXPECT_EQ(set.infos(two).at(0).name, "b");
+  EXPECT_EQ(set.infos(one).at(0).name, "a");
+}
+
+TEST_F(GenerationsTest, SameNameAtAnotherAddressIsANewSocketAndTheOldOneIsGone) {
+  const std::string path = temporary_path("moved");
+  begin({"a=127.0.0.1:0"});
+  const auto gone = set.prepare(two, specs({("a=unix:" + path).c_str()}));
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_EQ(*gone, std::vector<std::string>{"a"});
+  EXPECT_TRUE(connected(connect_to(port(one, 0)), Millis{1'000})) << "until it is emptied";
+}
+
+TEST_F(GenerationsTest, FailedGenerationTakesOnlyItsOwnListenersWithIt) {
+  const std::string path = temporary_path("failed");
+  begin({"a=127.0.0.1:0"});
+  ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0", ("b=unix:" + path).c_str()})));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  set.forget(two);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(set.infos().size(), 1U);
+  EXPECT_TRUE(connected(connect_to(port(one, 0)), Millis{1'000}));
+}
+
+TEST_F(GenerationsTest, WhatCannotBeBoundChangesNothing) {
+  const std::string path = temporary_path("not_bound");
+  const ListenerSet other = open("127.0.0.1:0");
+  begin({"a=127.0.0.1:0"});
+  const std::string busy = "c=" + other.infos().at(0).address;
+  EXPECT_FALSE(set.prepare(two, specs({("b=unix:" + path).c_str(), busy.c_str()})));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(set.infos().size(), 1U);
+  EXPECT_TRUE(set.infos(two).empty());
+}
+
+TEST_F(GenerationsTest, RemovedListenerIsEmptiedThenShutAndTheOthersStay) {
+  begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
+  const std::uint16_t kept = port(one, 0);
+  const std::uint16_t removed = port(one, 1);
+  EXPECT_EQ(set.prepare(two, specs({"a=127.0.0.1:0"})).value(), std::vector<std::string>{"b"});
+  const UniqueFd waiting = connect_to(removed);
+  ASSERT_TRUE(connected(waiting, Millis{1'000}));
+  EXPECT_TRUE(set.close_the_door(one).empty());
+  set.forget(one);
+  EXPECT_EQ(set.measure(one).queued, 1U) << "who came before is still there";
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  EXPECT_TRUE(connected(connect_to(kept), Millis{1'000}));
+  EXPECT_EQ(set.infos().size(), 2U);
+  set.shut(one);
+  EXPECT_EQ(set.infos().size(), 1U);
+  EXPECT_TRUE(connected(connect_to(kept), Millis{1'000}));
+}
+
+TEST_F(GenerationsTest, ListenerGivenBackBeforeItWasEmptyTakesClientsAgain) {
+  begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
+  const std::uint16_t removed = port(one, 1);
+  ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0"})));
+  set.close_the_door(one);
+  set.forget(one);
+  ASSERT_TRUE(set.prepare(three, specs({"a=127.0.0.1:0", "b=127.0.0.1:0"})));
+  set.shut(one);
+  EXPECT_EQ(port(three, 1), removed);
+  EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+}
+
+TEST_F(GenerationsTest, InheritedListenerThatAReloadRemovedStaysOpenForItsOwner) {
+  const ListenerSet theirs = open("a=127.0.0.1:0");
+  std::vector<InheritedListener> given;
+  given.push_back(
+      {"a", theirs.infos().at(0).address, std::move(theirs.duplicates().value().front())});
+  set = ListenerSet::open(specs({"a=127.0.0.1:0"}), std::move(given)).value();
+  ASSERT_TRUE(set.prepare(one, specs({"a=127.0.0.1:0"})));
+  const std::uint16_t port_of_theirs = port(one, 0);
+  ASSERT_TRUE(set.prepare(two, specs({"b=127.0.0.1:0"})));
+  set.close_the_door(one);
+  set.forget(one);
+  set.shut(one);
+  EXPECT_TRUE(connected(connect_to(port_of_theirs), Millis{1'000}));
+}
+
 }  // namespace
 }  // namespace holdfast::supervisor

@@ -59,6 +59,29 @@ TEST(LifecycleTest, PausedWorkerAcceptsAgain) {
   EXPECT_TRUE(has<StartAccepting>(at(paused.next, AcceptTold{})));
 }
 
+TEST(LifecycleTest, PausedWorkerGoesOnAcceptingWhereNobodyElseDoes) {
+  const WorkerStep paused = at(in(Phase::Accepting), PauseTold{{"admin"}});
+  EXPECT_EQ(get<PauseAccepting>(paused).except, std::vector<std::string>{"admin"});
+}
+
+TEST(LifecycleTest, LastOwnerOfAListenerAcceptsUntilToldToCloseIt) {
+  const DrainTold told{DrainReason::Reload, 5s, IdlePolicy::Close, 0ms, {"admin"}};
+  const WorkerStep draining = at(in(Phase::Paused), told, 0);
+  EXPECT_EQ(get<KeepListening>(draining).names, std::vector<std::string>{"admin"});
+  EXPECT_FALSE(has<StopListening>(draining));
+  EXPECT_FALSE(has<FinishWorker>(draining)) << "clients may be in the queue";
+  const WorkerStep closed = at(draining.next, CloseListenersTold{}, 0);
+  EXPECT_TRUE(get<StopListening>(closed).drain_queue);
+  EXPECT_TRUE(get<StopListening>(closed).announce);
+  EXPECT_TRUE(has<FinishWorker>(at(closed.next, ConnectionsGone{}, 0)));
+}
+
+TEST(LifecycleTest, LastOwnerOfAListenerEmptiesItWhenTheSupervisorIsGone) {
+  const DrainTold told{DrainReason::Reload, 5s, IdlePolicy::Close, 0ms, {"admin"}};
+  const WorkerStep draining = at(in(Phase::Paused), told, 1);
+  EXPECT_TRUE(get<StopListening>(at(draining.next, SupervisorLost{}, 1)).drain_queue);
+}
+
 TEST(LifecycleTest, RepeatedOrdersAreAnsweredAgain) {
   EXPECT_TRUE(has<StartAccepting>(at(in(Phase::Accepting), AcceptTold{})));
   EXPECT_TRUE(has<PauseAccepting>(at(in(Phase::Paused), PauseTold{})));
@@ -219,10 +242,10 @@ WorkerEvent random_event(std::mt19937& random) {
     case 1:
       return AcceptTold{};
     case 2:
-      return PauseTold{};
+      return pick(2) == 0 ? PauseTold{} : PauseTold{{"admin"}};
     case 3:
       return DrainTold{static_cast<DrainReason>(pick(5)), Millis{pick(10'000)}, IdlePolicy::Close,
-                       Millis{pick(30'000)}};
+                       Millis{pick(30'000)}, std::vector<std::string>(pick(2) * 1U, "admin")};
     case 4:
       return CloseListenersTold{};
     case 5:

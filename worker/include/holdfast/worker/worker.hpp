@@ -98,7 +98,8 @@ class HOLDFAST_API Worker {
   // Begin to accept, for the first time or again after a pause. May come while accepting already.
   void on_accept(std::function<void()> callback);
   // Stop accepting, but keep the listeners open, and serve what is there. Without this callback
-  // the worker accepts beside the new generation until that is committed.
+  // the worker accepts beside the new generation until that is committed; so it does where the new
+  // one lacks a listener that this one has.
   void on_pause(std::function<void()> callback);
   // Stop accepting for good, and close every listener. With `accept_queued`, first accept what
   // waits in their queues (Worker::accept until it gives -1): nobody else will answer those
@@ -112,8 +113,8 @@ class HOLDFAST_API Worker {
   // operator. From now on every response should say "Connection: close", and idle connections
   // should go (connections() sees to that), but for those that should_move(). Requests in flight
   // have until `deadline`. May come again with another reason; the deadline only ever comes nearer.
-  // After it, and not before, comes on_close_listeners; with reason shutdown that is later, and
-  // accepting goes on till then.
+  // After it, and not before, comes on_close_listeners; with reason shutdown, and where nobody has
+  // a listener after this worker, that is later, and accepting goes on till then.
   void on_drain(
       std::function<void(std::string_view reason, std::chrono::steady_clock::time_point deadline)>
           callback);
