@@ -198,7 +198,7 @@ TEST(OptionValuesTest, BadValueOfAVariableNamesTheVariable) {
 }
 
 TEST(OptionValuesTest, VariablesThatMeanSomethingElseAreLeftAlone) {
-  for (const char* name : {"HOLDFAST_CONTROL", "HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS",
+  for (const char* name : {"HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS",
                            "HOLDFAST_SERVICE_HOST", "HOLDFAST_PORT", "HOLDFAST_PORT_80_TCP"}) {
     const auto read = values_of_environment({{name, "x"}});
     ASSERT_TRUE(read) << read.error().message;
