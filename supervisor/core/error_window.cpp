@@ -1,23 +1,13 @@
 #include "supervisor/core/error_window.hpp"
 
-#include <cmath>
-
 namespace holdfast::supervisor {
 
 bool is_worse(const ResponseCount& ours, const ResponseCount& theirs) {
-  const auto share = [](const ResponseCount& count) {
-    return count.requests == 0
-               ? 0.0
-               : static_cast<double>(count.errors) / static_cast<double>(count.requests);
-  };
-  const double before = share(theirs);
-  double chance = 0;
-  if (ours.requests > 0 && theirs.requests > 0) {
-    const double each = 1.0 / static_cast<double>(ours.requests);
-    const double other = 1.0 / static_cast<double>(theirs.requests);
-    chance = 2 * std::sqrt(before * (1 - before) * (each + other));
-  }
-  return share(ours) > before + chance;
+  if (ours.errors == 0) return false;
+  if (theirs.requests == 0) return true;
+  // As doubles: the products of two counters may not fit into 64 bits.
+  return static_cast<double>(ours.errors) * static_cast<double>(theirs.requests) >
+         static_cast<double>(theirs.errors) * static_cast<double>(ours.requests);
 }
 
 void ErrorWindow::add(TimePoint now, const ResponseCount& more) {

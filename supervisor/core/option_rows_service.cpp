@@ -27,6 +27,12 @@ Result<void> add_listener(Options& options, const std::string& text) {
   return {};
 }
 
+Result<void> set_metrics(Options& options, const std::string& text) {
+  HOLDFAST_ASSIGN(ListenAddress address, parse_listen_address(text));
+  options.metrics = ListenerSpec{"metrics", std::move(address)};
+  return {};
+}
+
 Result<void> set_workers(Options& options, const std::string& text) {
   if (text == "auto") {
     options.fleet.workers = 0;
@@ -34,12 +40,6 @@ Result<void> set_workers(Options& options, const std::string& text) {
   }
   HOLDFAST_ASSIGN(const std::int64_t workers, parse_number_from(text, 1, kMaxWorkers));
   options.fleet.workers = static_cast<std::size_t>(workers);
-  return {};
-}
-
-// Arguments may be empty, unlike everything else.
-Result<void> add_argument(Options& options, const std::string& text) {
-  options.command.push_back(text);
   return {};
 }
 
@@ -67,12 +67,14 @@ std::vector<OptionRow> service_rows() {
        "port 0 is any free one; NAME defaults to http; repeatable",
        "", add_listener, Kind::List},
       {"command", "COMMAND", "What workers run; on the command line behind --", "",
-       add_argument, Kind::List, Change::AtReload, Where::OnlyInFile},
+       set_list(&Options::command), Kind::List, Change::AtReload, Where::OnlyInFile},
       {"workers", "N|auto", "Worker processes; auto: one a CPU", "1", set_workers, Kind::Number},
       {"label", "TEXT", "What this deploy is called in events, status and access log", "",
        set_label},
       {"access-log", "PATH|stdout|stderr|off", "Where requests are logged", "stdout",
        set_text(&Options::access_log), Kind::Text, Change::AtRestart},
+      {"metrics", "ADDRESS", "Serve /metrics, /livez, /readyz and a status page there", "",
+       set_metrics, Kind::Text, Change::AtRestart},
       {"pid-file", "PATH", "Written once the service accepts, removed at stop", "",
        set_text(&Options::pid_file), Kind::Text, Change::AtRestart},
       {"control", "PATH", "Socket for reload, status and the other commands",

@@ -63,6 +63,8 @@ struct Options {
 
   std::string pid_file;  // empty: none
 
+  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
+  std::optional<ListenerSpec> metrics;
   // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
   // that was asked for must be made.
   std::string control;

@@ -27,6 +27,12 @@ int executable_error(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0 ? 0 : errno;
 }
 
+std::string join(const std::string& folder, std::string_view name) {
+  if (!name.empty() && name.front() == '/') return std::string(name);
+  if (name.empty()) return folder;
+  return folder + '/' + std::string(name);
+}
+
 // As execvp(3) does: an entry that cannot be run is passed over, and remembered as the reason.
 Result<std::string> find_in_path(const std::string& name, const std::string& cwd) {
   const char* variable = std::getenv("PATH");
@@ -34,7 +40,7 @@ Result<std::string> find_in_path(const std::string& name, const std::string& cwd
   bool forbidden = false;
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
-    const std::string candidate = under(under(cwd, path.substr(begin, end - begin)), name);
+    const std::string candidate = join(join(cwd, path.substr(begin, end - begin)), name);
     const int error = executable_error(candidate);
     if (error == 0) return {boost::system::in_place_value, candidate};
     forbidden = forbidden || error == EACCES;
@@ -45,12 +51,6 @@ Result<std::string> find_in_path(const std::string& name, const std::string& cwd
 }
 
 }  // namespace
-
-std::string under(const std::string& folder, std::string_view path) {
-  if (!path.empty() && path.front() == '/') return std::string(path);
-  if (path.empty()) return folder;
-  return folder + '/' + std::string(path);
-}
 
 std::string logical_cwd(const std::string& cwd) {
   std::array<char, PATH_MAX> physical{};
@@ -65,7 +65,7 @@ std::string logical_cwd(const std::string& cwd) {
   const char* pwd = std::getenv("PWD");
   const bool trusted = pwd != nullptr && pwd[0] == '/' && same(pwd, ".");
   const std::string base = trusted ? pwd : fallback;
-  return cwd.empty() ? base : under(base, cwd);
+  return cwd.empty() ? base : join(base, cwd);
 }
 
 std::vector<std::string> worker_environment() {
@@ -97,7 +97,7 @@ Result<LaunchPlan> make_launch_plan(const std::vector<std::string>& command,
   if (name.find('/') == std::string::npos) {
     HOLDFAST_ASSIGN(path, find_in_path(name, cwd));
   } else {
-    path = under(cwd, name);
+    path = join(cwd, name);
     if (const int error = executable_error(path); error != 0) {
       return errno_error("run " + name, error);
     }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "shared/core/result.hpp"
@@ -21,9 +20,6 @@ struct LaunchPlan {
 // The directory that a relative command is looked up from: `cwd` when given, else $PWD when it
 // names the same inode as ".", else getcwd(3).
 std::string logical_cwd(const std::string& cwd);
-
-// `path` as seen from `folder`, which it is itself when empty.
-std::string under(const std::string& folder, std::string_view path);
 
 // A command with a slash is taken from `cwd`, one without by $PATH. Fails with the line that the
 // operator reads: "cannot run ./service: No such file or directory".

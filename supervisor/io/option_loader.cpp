@@ -5,10 +5,6 @@
 #include <string_view>
 #include <unistd.h>
 
-#include "supervisor/core/config_values.hpp"
-#include "supervisor/io/launch_plan.hpp"
-#include "supervisor/io/whole_file.hpp"
-
 namespace holdfast::supervisor {
 namespace {
 
@@ -38,22 +34,16 @@ Result<OptionSources> find_option_sources(const RunArguments& arguments) {
   sources.flags = arguments.flags;
   sources.command = arguments.command;
   HOLDFAST_ASSIGN(const Options typed, merge_options({sources.environment, sources.flags}));
-  sources.cwd = logical_cwd({});
-  if (!typed.config.empty()) sources.config = under(sources.cwd, typed.config);
+  sources.config = typed.config;
   return sources;
 }
 
 Result<LoadedOptions> load_options(const OptionSources& sources) {
   LoadedOptions loaded;
-  loaded.values = {{}, sources.environment, sources.flags};
-  if (!sources.config.empty()) {
-    HOLDFAST_ASSIGN(const std::string text, read_whole_file(sources.config));
-    HOLDFAST_ASSIGN(loaded.values.front(), values_of_config(sources.config, text));
-  }
+  loaded.values = {sources.environment, sources.flags};
   HOLDFAST_ASSIGN(loaded.options, merge_options(loaded.values));
   Options& options = loaded.options;
   if (!sources.command.empty()) options.command = sources.command;
-  options.cwd = under(sources.cwd, options.cwd);
   if (options.fleet.workers == 0) options.fleet.workers = usable_cpus();
   if (auto complete = check_options(options); !complete) {
     return plain_error(sources.config.empty() ? "parse the command line" : "use " + sources.config,

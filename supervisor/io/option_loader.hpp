@@ -11,8 +11,7 @@ namespace holdfast::supervisor {
 
 // What stays as it was at the start, whatever the file says later.
 struct OptionSources {
-  std::string config;  // absolute; empty: no file
-  std::string cwd;     // the logical directory that we were started in
+  std::string config;  // empty: no file
   OptionValues environment;
   OptionValues flags;
   std::vector<std::string> command;  // of the command line; empty: the file has it
@@ -26,7 +25,7 @@ struct LoadedOptions {
   std::vector<OptionValues> values;  // weakest first
 };
 
-// Reads the file, changes nothing. `cwd` of what it returns is absolute. Fails with the line that the operator reads.
+// Reads the file, changes nothing. Fails with the line that the operator reads.
 Result<LoadedOptions> load_options(const OptionSources& sources);
 
 }  // namespace holdfast::supervisor

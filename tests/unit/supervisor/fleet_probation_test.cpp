@@ -134,7 +134,7 @@ TEST(FleetProbationTest, AServiceThatFailsAnywayCanDeployItsFix) {
   says(world, WorkerId{1}, 1'000, 600);
   world.feed(ReloadRequested{});
   world.settle();
-  says(world, WorkerId{3}, 100, 62);
+  says(world, WorkerId{3}, 100, 59);
   end_probation(world);
   EXPECT_EQ(world.fleet.serving, kNew);
 }
@@ -145,7 +145,7 @@ TEST(FleetProbationTest, WorseThanABadServiceIsStillWorse) {
   says(world, WorkerId{1}, 1'000, 600);
   world.feed(ReloadRequested{7});
   world.settle();
-  says(world, WorkerId{3}, 100, 80);
+  says(world, WorkerId{3}, 100, 61);
   expect_rolled_back(world);
 }
 
