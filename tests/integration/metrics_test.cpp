@@ -186,6 +186,13 @@ TEST(MetricsTest, PromtoolReadsTheTextOfEveryStateWithoutAWarning) {
   check(stopping, "stopping");
 }
 
+TEST(MetricsTest, TheAlertsOfTheDocumentationAreRulesThatPrometheusTakes) {
+  if (!installed("promtool")) GTEST_SKIP() << "promtool (Debian: prometheus) is not installed";
+  const CommandResult checked = run_command({"promtool", "check", "rules", HOLDFAST_ALERTS});
+  EXPECT_EQ(checked.status, exited(0)) << checked.out << checked.err;
+  EXPECT_NE(checked.out.find("SUCCESS: 7 rules found"), std::string::npos) << checked.out;
+}
+
 TEST(MetricsTest, AUnixSocketWorksAndItsFileGoesWithTheRun) {
   const TempDir files;
   const std::string path = files.file("metrics.sock");
