@@ -11,6 +11,7 @@
 #include "shared/core/time.hpp"
 #include "supervisor/core/environment_entry.hpp"
 #include "supervisor/core/fleet_policy.hpp"
+#include "supervisor/core/foreign_options.hpp"
 
 namespace holdfast::supervisor {
 
@@ -62,6 +63,12 @@ struct Options {
   std::string cwd;
 
   std::string pid_file;  // empty: none
+
+  // protocol: native. What is linked with the library can be paused and asked; the others are for
+  //   services that are not.
+  // readiness: what the protocol has; a service that says nothing gets a second to fail.
+  // probe: none. An address of the worker's own says more than one that two generations share.
+  ForeignOptions foreign;
   std::vector<std::string> command;
 
   // What the deploy is called, for people who read events, status and logs: a commit, a version.

@@ -22,6 +22,9 @@ namespace {
 
 namespace process = boost::process::v2;
 
+constexpr int kFirst = 3;
+constexpr std::size_t kPidDigits = 12;
+
 // What the child does between fork and exec. Only async-signal-safe calls: the child is a copy of a
 // process that may have been in the middle of anything.
 struct ChildSetup {
@@ -29,21 +32,49 @@ struct ChildSetup {
   int stderr_target;
   int channel;
   const char* cwd;
+  const std::vector<UniqueFd>& from_three;  // all above the numbers that they will get
+  const std::vector<char*>& pid_digits;     // where the child writes its own pid
 
   process::error_code on_setup(process::posix::default_launcher& launcher,
                                const process::filesystem::path&, const char* const*) const {
     // Boost closes what lies above the highest descriptor of this list; all else is CLOEXEC.
-    launcher.fd_whitelist.push_back(channel);
+    if (channel >= 0) launcher.fd_whitelist.push_back(channel);
+    for (const UniqueFd& fd : from_three) launcher.fd_whitelist.push_back(fd.get());
     return {};
   }
 
   process::error_code on_exec_setup(process::posix::default_launcher&,
                                     const process::filesystem::path&, const char* const*) const {
     const bool done = ::setpgid(0, 0) == 0 && ::dup2(stdin_source, 0) == 0 &&
-                      ::dup2(stderr_target, 2) == 2 && ::fcntl(channel, F_SETFD, 0) == 0 &&
+                      ::dup2(stderr_target, 2) == 2 &&
+                      (channel < 0 || ::fcntl(channel, F_SETFD, 0) == 0) && place_from_three() &&
                       ::chdir(cwd) == 0 && reset_signals();
+    write_pid();
     if (done) return {};
     return {errno, boost::system::system_category()};
+  }
+
+  // dup2(2) makes a copy without CLOEXEC; the sources keep theirs and go at exec.
+  bool place_from_three() const {
+    for (std::size_t i = 0; i < from_three.size(); ++i) {
+      const int target = kFirst + static_cast<int>(i);
+      if (::dup2(from_three[i].get(), target) != target) return false;
+    }
+    return true;
+  }
+
+  // Known only here; snprintf(3) is not async-signal-safe. No leading zeros: some take them for
+  // octal.
+  void write_pid() const {
+    for (char* to : pid_digits) {
+      char reversed[kPidDigits];
+      int count = 0;
+      for (pid_t rest = ::getpid(); rest > 0; rest /= 10) {
+        reversed[count++] = static_cast<char>('0' + rest % 10);
+      }
+      while (count > 0) *to++ = reversed[--count];
+      *to = '\0';
+    }
   }
 
   // Boost would run exit(3), and with it the supervisor's own exit handlers, in the child. A
@@ -68,6 +99,32 @@ struct ChildSetup {
   }
 };
 
+// Descriptors that become 3, 4, ... must not stand in each other's way, and Boost's own pipe,
+// through which a failed exec is reported, must not get one of those numbers: copies go above them,
+// and what is free below is filled for the time of the launch.
+struct PlacedDescriptors {
+  std::vector<UniqueFd> sources;
+  std::vector<UniqueFd> fillers;
+};
+
+Result<PlacedDescriptors> make_room(const std::vector<int>& wanted, int any,
+                                    const std::string& action) {
+  PlacedDescriptors placed;
+  if (wanted.empty()) return placed;
+  const int end = kFirst + static_cast<int>(wanted.size());
+  for (const int fd : wanted) {
+    UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, end));
+    if (!copy) return errno_error(action, errno);
+    placed.sources.push_back(std::move(copy));
+  }
+  for (;;) {
+    UniqueFd filler(::fcntl(any, F_DUPFD_CLOEXEC, kFirst));
+    if (!filler) return errno_error(action, errno);
+    if (filler.get() >= end) return placed;
+    placed.fillers.push_back(std::move(filler));
+  }
+}
+
 void kill_and_reap(pid_t pid) {
   if (pid <= 0) return;
   ::kill(pid, SIGKILL);
@@ -77,23 +134,36 @@ void kill_and_reap(pid_t pid) {
 
 }  // namespace
 
-Result<LaunchedProcess> ProcessLauncher::launch(const LaunchPlan& plan, int channel,
-                                                int stderr_target) {
+Result<LaunchedProcess> ProcessLauncher::launch(const LaunchPlan& plan,
+                                                const LaunchDescriptors& descriptors) {
   const std::string action = "run " + plan.arguments.front();
   HOLDFAST_ASSIGN(const UniqueFd null, open_file("/dev/null", O_RDONLY));
 
   std::vector<const char*> arguments;
   for (const std::string& argument : plan.arguments) arguments.push_back(argument.c_str());
   arguments.push_back(nullptr);
-  const std::string channel_variable = "HOLDFAST_CHANNEL_FD=" + std::to_string(channel);
+  HOLDFAST_ASSIGN(const PlacedDescriptors placed,
+                  make_room(descriptors.from_three, null.get(), action));
+  const std::string channel_variable = "HOLDFAST_CHANNEL_FD=" + std::to_string(descriptors.channel);
+  std::vector<std::string> pid_variables;
+  std::vector<char*> pid_digits;
+  for (const std::string& name : descriptors.pid_variables) {
+    pid_variables.push_back(name + '=' + std::string(kPidDigits, '\0'));
+  }
   std::vector<const char*> environment;
   for (const std::string& variable : plan.environment) environment.push_back(variable.c_str());
-  environment.push_back(channel_variable.c_str());
+  if (descriptors.channel >= 0) environment.push_back(channel_variable.c_str());
+  for (std::string& variable : pid_variables) {
+    environment.push_back(variable.c_str());
+    pid_digits.push_back(variable.data() + variable.find('=') + 1);
+  }
   environment.push_back(nullptr);
 
   process::posix::default_launcher launcher;
   launcher.env = environment.data();
-  const ChildSetup setup{null.get(), stderr_target, channel, plan.cwd.c_str()};
+  const ChildSetup setup{null.get(),          descriptors.stderr_target,
+                         descriptors.channel, plan.cwd.c_str(),
+                         placed.sources,      pid_digits};
   process::error_code failed;
   try {
     auto child =

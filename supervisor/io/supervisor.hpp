@@ -20,6 +20,7 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/oom_kills.hpp"
 #include "supervisor/io/process_launcher.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
@@ -73,6 +74,9 @@ class Supervisor {
   void perform(const Exit& action);
 
   Result<void> launch(const StartWorker& action);
+  Result<void> launch_foreign_worker(const StartWorker& action);
+  std::size_t free_child_index(WorkerId worker);
+  WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
   void reopen_logs();
@@ -91,11 +95,13 @@ class Supervisor {
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;
+  OomKills oom_kills_;
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;
   std::map<GenerationId, GenerationSettings> settings_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
+  std::map<WorkerId, std::size_t> child_indices_;  // einhorn's
   Fleet fleet_;
   Ended ended_;
 };

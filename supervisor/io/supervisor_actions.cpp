@@ -62,32 +62,17 @@ void Supervisor::perform(const StartWorker& action) {
 }
 
 Result<void> Supervisor::launch(const StartWorker& action) {
+  const GenerationSettings& settings = settings_.at(action.generation);
+  if (settings.options.foreign.protocol != WorkerProtocol::Native)
+    return launch_foreign_worker(action);
   HOLDFAST_ASSIGN(auto channel, seqpacket_pair());
   HOLDFAST_ASSIGN(auto output, output_pipe());
   HOLDFAST_ASSIGN(LaunchedProcess launched,
-                  launcher_.launch(settings_.at(action.generation).plan, channel.second.get(),
-                                   output.second.get()));
-  const WorkerId id = action.worker;
-  const GenerationId generation = action.generation;
-  const pid_t pid = launched.pid;
-  WorkerProcess::Callbacks callbacks;
-  callbacks.channel.on_message = [this, id](const ControlMessage& message,
-                                            const std::vector<UniqueFd>&) {
-    received(id, message);
-  };
-  callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
-    if (error) return feed(WorkerBrokeProtocol{id, error->message});
-    feed(ChannelClosed{id});
-  };
-  callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
-    events_.add(worker_output_line(generation, id, pid, line, truncated, wall_now()),
-                EventLog::Source::Worker);
-  };
-  callbacks.output.on_pause = [this] { events_.flush(); };
-  callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
-  workers_[id] = std::make_unique<WorkerProcess>(io_, generation, std::move(launched),
-                                                 std::move(channel.first), std::move(output.first),
-                                                 std::move(callbacks));
+                  launcher_.launch(settings.plan, channel.second.get(), output.second.get()));
+  auto callbacks = callbacks_for(action.worker, action.generation, launched.pid);
+  workers_[action.worker] = std::make_unique<WorkerProcess>(
+      io_, action.generation, std::move(launched), std::move(channel.first),
+      std::move(output.first), std::move(callbacks));
   return {};
 }
 
@@ -169,7 +154,7 @@ void Supervisor::perform(const AbortWorker& action) {
 }
 
 void Supervisor::perform(const TerminateWorker& action) {
-  if (WorkerProcess* process = find(action.worker)) process->signal(SIGTERM);
+  if (WorkerProcess* process = find(action.worker)) process->terminate();
 }
 
 void Supervisor::perform(const KillWorker& action) {

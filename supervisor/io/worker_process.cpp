@@ -14,10 +14,10 @@ WorkerProcess::WorkerProcess(boost::asio::io_context& io, GenerationId generatio
     : generation_(generation),
       pid_(launched.pid),
       pidfd_(io, launched.pidfd.get()),
-      channel_(io, std::move(channel), std::move(callbacks.channel)),
       output_(io, std::move(output), std::move(callbacks.output)),
       on_exit_(std::move(callbacks.on_exit)) {
   (void)launched.pidfd.release();  // pidfd_ has it
+  if (channel) channel_.emplace(io, std::move(channel), std::move(callbacks.channel));
   pidfd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                     [this](boost::system::error_code failed) {
                       if (!failed) reap();
@@ -45,8 +45,10 @@ void WorkerProcess::reap() {
 }
 
 void WorkerProcess::send(const ControlMessage& message, std::vector<UniqueFd> fds) {
-  channel_.send(message, std::move(fds));
+  if (channel_) channel_->send(message, std::move(fds));
 }
+
+void WorkerProcess::terminate() { signal(SIGTERM); }
 
 void WorkerProcess::signal(int number) {
   // By pidfd: never another process that got the same number.

@@ -27,9 +27,10 @@ class WorkerProcess {
     std::function<void(ExitStatus)> on_exit;
   };
 
+  // A foreign worker has no channel: `channel` is empty.
   WorkerProcess(boost::asio::io_context& io, GenerationId generation, LaunchedProcess launched,
                 UniqueFd channel, UniqueFd output, Callbacks callbacks);
-  ~WorkerProcess();
+  virtual ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
@@ -37,9 +38,10 @@ class WorkerProcess {
   pid_t pid() const { return pid_; }
   WorkerOutput& output() { return output_; }
 
-  void send(const ControlMessage& message, std::vector<UniqueFd> fds = {});
-  void signal(int number);  // to the process
-  void kill_group();        // SIGKILL to it and to what it started
+  virtual void send(const ControlMessage& message, std::vector<UniqueFd> fds = {});
+  virtual void terminate();  // SIGTERM to the process
+  void signal(int number);   // to the process
+  void kill_group();         // SIGKILL to it and to what it started
 
  private:
   void reap();
@@ -47,7 +49,7 @@ class WorkerProcess {
   GenerationId generation_;
   pid_t pid_;
   boost::asio::posix::stream_descriptor pidfd_;
-  ControlChannel channel_;
+  std::optional<ControlChannel> channel_;
   WorkerOutput output_;
   std::function<void(ExitStatus)> on_exit_;
   bool reaped_ = false;

@@ -1,0 +1,68 @@
+// Where the supervisor starts a worker, and what it hears of one, whatever that worker speaks.
+#include <algorithm>
+#include <csignal>
+
+#include "supervisor/io/foreign_launch.hpp"
+#include "supervisor/io/supervisor.hpp"
+
+namespace holdfast::supervisor {
+
+WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId generation,
+                                                   pid_t pid) {
+  WorkerProcess::Callbacks callbacks;
+  callbacks.channel.on_message = [this, id](const ControlMessage& message,
+                                            const std::vector<UniqueFd>&) {
+    received(id, message);
+  };
+  callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
+    if (error) return feed(WorkerBrokeProtocol{id, error->message});
+    feed(ChannelClosed{id});
+  };
+  callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
+    const auto now = std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now());
+    events_.add(worker_output_line(generation, id, pid, line, truncated, now),
+                EventLog::Source::Worker);
+  };
+  callbacks.output.on_pause = [this] { events_.flush(); };
+  callbacks.on_exit = [this, id](ExitStatus status) {
+    status.oom_killed = status.signal == SIGKILL && oom_kills_.grew();
+    feed(WorkerExited{id, status});
+  };
+  return callbacks;
+}
+
+Result<void> Supervisor::launch_foreign_worker(const StartWorker& action) {
+  const GenerationSettings& settings = settings_.at(action.generation);
+  ForeignLaunch launch{settings.plan, settings.options.foreign, action.generation, action.worker,
+                       listeners_.infos(action.generation)};
+  HOLDFAST_ASSIGN(const std::vector<UniqueFd> copies, listeners_.duplicates(action.generation));
+  for (const UniqueFd& fd : copies) launch.descriptors.push_back(fd.get());
+  launch.child_index = free_child_index(action.worker);
+  launch.probation = settings.options.fleet.probation;
+  launch.heartbeat_timeout = settings.options.fleet.heartbeat_timeout;
+  ForeignCalls calls;
+  calls.worker = [&](pid_t pid) { return callbacks_for(action.worker, action.generation, pid); };
+  calls.on_report = [this](const Report& said) {
+    perform(said);
+    events_.flush();
+  };
+  HOLDFAST_ASSIGN(auto process, launch_foreign(io_, launcher_, launch, std::move(calls)));
+  workers_[action.worker] = std::move(process);
+  return {};
+}
+
+// The lowest that no living worker has, so that a service can tell its shares of work by it.
+std::size_t Supervisor::free_child_index(WorkerId worker) {
+  std::erase_if(child_indices_,
+                [this](const auto& entry) { return !workers_.contains(entry.first); });
+  std::size_t index = 0;
+  const auto taken = [&] {
+    return std::ranges::any_of(child_indices_,
+                               [&](const auto& entry) { return entry.second == index; });
+  };
+  while (taken()) ++index;
+  child_indices_[worker] = index;
+  return index;
+}
+
+}  // namespace holdfast::supervisor
