@@ -81,6 +81,7 @@ class Supervisor {
   void on_signal(const ReceivedSignal& signal);
   void reopen_logs();
   void report_start();
+  void add_label(Report& report) const;
   Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
