@@ -40,10 +40,10 @@ class ForeignTurn {
     if (!std::exchange(worker_.proved, true)) say(Accepting{});
   }
   void on(const ForeignLives&) {
-    worker_.watched = true;
-    worker_.alive = true;
-    if (std::exchange(worker_.ping_owed, false)) answer_ping();
+    worker_.silent = false;
+    for (; worker_.pings_owed > 0; --worker_.pings_owed) say(Pong{});
   }
+  void on(const ForeignFellSilent&) { worker_.silent = true; }
   void on(const ForeignHangs&) { fail("it says that it hangs (WATCHDOG=trigger)"); }
   void on(const ForeignLeaves&) {
     const bool unasked = worker_.phase == ForeignPhase::Launched ||
@@ -119,18 +119,14 @@ class ForeignTurn {
     act(ForeignAskToLeave{});
   }
 
-  // A worker that never said WATCHDOG=1 knows nothing of it and is believed to live.
+  // A worker that never said WATCHDOG=1 knows nothing of it and is believed to live. The fleet ends
+  // one that owes it an answer for too long.
   void ping() {
-    if (worker_.watched && !worker_.alive) {
-      worker_.ping_owed = true;
+    if (worker_.silent) {
+      ++worker_.pings_owed;
     } else {
-      answer_ping();
+      say(Pong{});
     }
-  }
-
-  void answer_ping() {
-    worker_.alive = false;
-    say(Pong{});
   }
 
   ForeignWorker& worker_;

@@ -33,9 +33,8 @@ struct ForeignWorker {
   ForeignPhase phase = ForeignPhase::Launched;
   bool ready_early = false;  // before its welcome
   bool proved = false;       // its probe succeeded once
-  bool watched = false;      // it has said WATCHDOG=1 once, so it must go on saying so
-  bool alive = false;        // it said so since the last ping was answered
-  bool ping_owed = false;
+  bool silent = false;       // it said WATCHDOG=1 and does so no more: it answers no ping
+  unsigned pings_owed = 0;
   bool operator==(const ForeignWorker&) const = default;
 };
 
@@ -49,6 +48,7 @@ struct ForeignProbed {
   std::string failure;  // empty: it is well
 };
 struct ForeignLives {};          // WATCHDOG=1
+struct ForeignFellSilent {};     // the watchdog's time went by without one
 struct ForeignHangs {};          // WATCHDOG=trigger
 struct ForeignLeaves {};         // STOPPING=1
 struct ForeignClosingIsOver {};  // the moment has passed
@@ -57,7 +57,8 @@ struct ForeignExited {
 };
 using ForeignEvent =
     std::variant<ForeignLaunched, ForeignTold, ForeignTerminated, ForeignBecameReady, ForeignProbed,
-                 ForeignLives, ForeignHangs, ForeignLeaves, ForeignClosingIsOver, ForeignExited>;
+                 ForeignLives, ForeignFellSilent, ForeignHangs, ForeignLeaves, ForeignClosingIsOver,
+                 ForeignExited>;
 
 struct ForeignSay {  // as if it came over the channel
   ControlMessage message;

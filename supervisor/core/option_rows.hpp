@@ -12,5 +12,6 @@ std::vector<OptionRow> deadline_rows();  // how long each wait may take
 std::vector<OptionRow> deploy_rows();    // how a reload proves itself
 std::vector<OptionRow> health_rows();    // when a worker is replaced
 std::vector<OptionRow> process_rows();   // environment, rights and limits of workers
+std::vector<OptionRow> foreign_rows();   // workers that do not know the library
 
 }  // namespace holdfast::supervisor

@@ -18,7 +18,8 @@ const OptionRow* find_row(std::string_view name, std::string (*spelled)(const Op
 
 std::vector<OptionRow> whole_table() {
   std::vector<OptionRow> table = service_rows();
-  for (auto& rows : {deadline_rows(), deploy_rows(), health_rows(), process_rows()}) {
+  for (auto& rows :
+       {deadline_rows(), deploy_rows(), health_rows(), process_rows(), foreign_rows()}) {
     table.insert(table.end(), rows.begin(), rows.end());
   }
   return table;

@@ -69,6 +69,12 @@ struct Options {
   // readiness: what the protocol has; a service that says nothing gets a second to fail.
   // probe: none. An address of the worker's own says more than one that two generations share.
   ForeignOptions foreign;
+  // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
+  // that was asked for must be made.
+  std::string control;
+  // Who may use it beside root and its owner. Nobody: a reload is what it costs to run any command.
+  std::string control_group;
+
   std::vector<std::string> command;
 
   // What the deploy is called, for people who read events, status and logs: a commit, a version.

@@ -47,7 +47,10 @@ Result<std::unique_ptr<WorkerProcess>> launch_foreign(boost::asio::io_context& i
     HOLDFAST_ASSIGN(NotifySocket notify, NotifySocket::open());
     setup.notify = std::make_unique<NotifySocket>(std::move(notify));
     start.notify_socket = setup.notify->address();
-    if (launch.heartbeat_timeout > Millis{0}) start.watchdog = launch.heartbeat_timeout;
+    // Half of it, because silence is noticed first and then counts as unanswered pings.
+    if (launch.heartbeat_timeout > Millis{0}) {
+      start.watchdog = setup.watchdog = launch.heartbeat_timeout / 2;
+    }
   }
   if (protocol == WorkerProtocol::Einhorn) {
     HOLDFAST_ASSIGN(EinhornSocket einhorn, EinhornSocket::open());

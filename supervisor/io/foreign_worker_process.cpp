@@ -33,6 +33,7 @@ ForeignWorkerProcess::ForeignWorkerProcess(boost::asio::io_context& io, Generati
       setup_(std::move(setup)),
       calls_(std::make_shared<Callbacks>(std::move(callbacks))),
       prober_(io),
+      silence_timer_(io),
       timer_(io),
       closing_timer_(io) {
   worker_.has_probe = setup_.probe.has_value();
@@ -60,7 +61,10 @@ void ForeignWorkerProcess::send(const ControlMessage& message, std::vector<Uniqu
   feed(ForeignTold{message});
 }
 
-void ForeignWorkerProcess::terminate() { feed(ForeignTerminated{}); }
+void ForeignWorkerProcess::signal(int number) {
+  if (number == SIGTERM) return feed(ForeignTerminated{});
+  WorkerProcess::signal(number);
+}
 
 void ForeignWorkerProcess::feed(const ForeignEvent& event) {
   auto [next, actions] = step(std::move(worker_), event);
@@ -78,7 +82,7 @@ void ForeignWorkerProcess::perform(const ForeignSay& action) {
 
 void ForeignWorkerProcess::perform(const ForeignAskToLeave&) {
   timer_.cancel();
-  signal(setup_.protocol == WorkerProtocol::Einhorn ? SIGUSR2 : SIGTERM);
+  WorkerProcess::signal(setup_.protocol == WorkerProtocol::Einhorn ? SIGUSR2 : SIGTERM);
 }
 
 void ForeignWorkerProcess::perform(const ForeignProbe&) { ask(); }
@@ -147,10 +151,20 @@ void ForeignWorkerProcess::said(const NotifyMessage& message) {
     for (const std::string& name : message.unused) names += (names.empty() ? "" : " ") + name;
     post_report(warning("notification_ignored").about(setup_.worker).with("names", names));
   }
-  if (message.lives) feed(ForeignLives{});
+  if (message.lives) lives();
   if (message.ready && setup_.readiness.kind == ReadinessKind::Notify) feed(ForeignBecameReady{});
   if (message.stopping) feed(ForeignLeaves{});
   if (message.hangs) feed(ForeignHangs{});
+}
+
+// The first WATCHDOG=1 is a promise of more.
+void ForeignWorkerProcess::lives() {
+  feed(ForeignLives{});
+  if (!setup_.watchdog) return;
+  silence_timer_.expires_after(*setup_.watchdog);
+  silence_timer_.async_wait([this](boost::system::error_code cancelled) {
+    if (!cancelled) feed(ForeignFellSilent{});
+  });
 }
 
 void ForeignWorkerProcess::warn_of_stranger(pid_t sender) {
@@ -169,6 +183,7 @@ void ForeignWorkerProcess::post_report(Report text) {
 
 void ForeignWorkerProcess::ended(ExitStatus status) {
   timer_.cancel();
+  silence_timer_.cancel();
   closing_timer_.cancel();
   // Its last words came before its death, and may say that it meant to go.
   if (setup_.notify) setup_.notify->drain();

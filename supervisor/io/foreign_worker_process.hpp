@@ -1,6 +1,6 @@
 // A process that does not know the control channel behind the interface of one that does: what the
 // fleet sends is translated by supervisor/core/foreign_worker, and what the process does comes back
-// as messages. One thread; callbacks never run inside send() or terminate().
+// as messages. One thread; callbacks never run inside send() or signal().
 #pragma once
 
 #include <functional>
@@ -27,6 +27,7 @@ struct ForeignSetup {
   Readiness readiness = {};
   std::optional<ProbeTarget> probe = {};
   Millis probe_for{0};  // asked again and again for so long after it was well once
+  std::optional<Millis> watchdog = {};
   std::unique_ptr<NotifySocket> notify = {};
   std::unique_ptr<EinhornSocket> einhorn = {};
   std::function<void(Report)> on_report;  // posted, never called from within
@@ -40,7 +41,7 @@ class ForeignWorkerProcess : public WorkerProcess {
   ~ForeignWorkerProcess() override;
 
   void send(const ControlMessage& message, std::vector<UniqueFd> fds = {}) override;
-  void terminate() override;
+  void signal(int number) override;  // TERM as the protocol says it
 
  private:
   void feed(const ForeignEvent& event);
@@ -56,6 +57,7 @@ class ForeignWorkerProcess : public WorkerProcess {
   void ask();
   void probed(const std::string& failure);
   void said(const NotifyMessage& message);
+  void lives();
   void warn_of_stranger(pid_t sender);
   void post_report(Report report);
   void ended(ExitStatus status);
@@ -67,6 +69,7 @@ class ForeignWorkerProcess : public WorkerProcess {
   // What is posted holds it weakly: nothing comes once this is destroyed.
   std::shared_ptr<Callbacks> calls_;
   Prober prober_;
+  boost::asio::steady_timer silence_timer_;
   boost::asio::steady_timer timer_;  // readiness, then probes
   boost::asio::steady_timer closing_timer_;
   TimePoint probe_until_{};

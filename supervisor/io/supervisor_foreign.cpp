@@ -20,8 +20,9 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   };
   callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
     const auto now = std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now());
-    events_.add(worker_output_line(generation, id, pid, line, truncated, now),
-                EventLog::Source::Worker);
+    const std::string event = worker_output_line(generation, id, pid, line, truncated, now);
+    events_.add(event, EventLog::Source::Worker);
+    operators_.printed(event);
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
   callbacks.on_exit = [this, id](ExitStatus status) {
@@ -31,8 +32,8 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   return callbacks;
 }
 
-Result<void> Supervisor::launch_foreign_worker(const StartWorker& action) {
-  const GenerationSettings& settings = settings_.at(action.generation);
+Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
+                                               const GenerationSettings& settings) {
   ForeignLaunch launch{settings.plan, settings.options.foreign, action.generation, action.worker,
                        listeners_.infos(action.generation)};
   HOLDFAST_ASSIGN(const std::vector<UniqueFd> copies, listeners_.duplicates(action.generation));

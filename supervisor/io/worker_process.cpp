@@ -48,8 +48,6 @@ void WorkerProcess::send(const ControlMessage& message, std::vector<UniqueFd> fd
   if (channel_) channel_->send(message, std::move(fds));
 }
 
-void WorkerProcess::terminate() { signal(SIGTERM); }
-
 void WorkerProcess::signal(int number) {
   // By pidfd: never another process that got the same number.
   ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), number, nullptr, 0);

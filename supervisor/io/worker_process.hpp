@@ -39,9 +39,8 @@ class WorkerProcess {
   WorkerOutput& output() { return output_; }
 
   virtual void send(const ControlMessage& message, std::vector<UniqueFd> fds = {});
-  virtual void terminate();  // SIGTERM to the process
-  void signal(int number);   // to the process
-  void kill_group();         // SIGKILL to it and to what it started
+  virtual void signal(int number);  // to the process
+  void kill_group();                // SIGKILL to it and to what it started
 
  private:
   void reap();

@@ -1,0 +1,260 @@
+// What foreign workers are given, what counts as ready, and what becomes of those that fail.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "shared/io/bind_listener.hpp"
+#include "tests/integration/scenario.hpp"
+#include "tests/support/process_facts.hpp"
+
+namespace holdfast::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// foreign_service.py with these words; a file of the run's own says which, so that a reload can
+// bring others.
+class ForeignWorkerTest : public ::testing::Test {
+ protected:
+  ForeignWorkerTest() { deploy(""); }
+
+  void deploy(const std::string& words) {
+    files.write("service", "#!/bin/sh\nexec /usr/bin/python3 " FOREIGN_SERVICE " " + words + "\n",
+                true);
+  }
+
+  SupervisorOptions options(std::vector<std::string> flags = {},
+                            const std::string& probation = "0s") {
+    SupervisorOptions made;
+    made.flags = {"--protocol", "systemd", "--probation", probation};
+    made.flags.insert(made.flags.end(), flags.begin(), flags.end());
+    made.command = {files.file("service")};
+    return made;
+  }
+
+  static std::string body(SupervisorRun& run) { return RawClient(run.address()).get("/").body; }
+
+  // The lines that the first worker printed, up to the one that begins with `last`.
+  static std::vector<std::string> printed(SupervisorRun& run, const std::string& last) {
+    run.wait_for("line " + last, [&](const Event& e) {
+      return e.name() == "worker_output" && e.text("line").starts_with(last);
+    });
+    std::vector<std::string> lines;
+    for (const Event& e : run.all("worker_output")) lines.push_back(e.text("line"));
+    return lines;
+  }
+
+  void expect_failed_reload(SupervisorRun& run, const std::string& reason) {
+    const pid_t old = run.worker_pid(1);
+    const Event verdict = run.reload();
+    ASSERT_EQ(verdict.name(), "reload_failed") << run.events().dump();
+    EXPECT_NE(verdict.text("reason").find(reason), std::string::npos) << verdict.fields;
+    EXPECT_EQ(body(run), "Hello, world!");
+    EXPECT_TRUE(is_alive(old));
+  }
+
+  TempDir files;
+};
+
+TEST_F(ForeignWorkerTest, ListenersAreFromThreeOnAndNothingElseIsThere) {
+  deploy("print_env");
+  SupervisorOptions two = options();
+  two.listen = {"127.0.0.1:0", "admin=127.0.0.1:0"};
+  two.environment = {{"LISTEN_FDNAMES", "stale"}, {"LISTEN_FDS", "7"}, {"NOTIFY_SOCKET", "/x"}};
+  SupervisorRun run(two);
+  run.wait_ready();
+  const auto lines = printed(run, "pid ");
+  const std::string pid = std::to_string(run.worker_pid(1));
+  const auto has = [&](const std::string& line) { return std::ranges::count(lines, line) == 1; };
+  EXPECT_TRUE(has("LISTEN_PID=" + pid)) << run.events().dump();
+  EXPECT_TRUE(has("LISTEN_FDS=2"));
+  EXPECT_TRUE(has("LISTEN_FDNAMES=http:admin"));
+  EXPECT_TRUE(has("WATCHDOG_PID=" + pid));
+  // 5 is the folder that listdir(3) reads.
+  EXPECT_TRUE(has("pid " + pid + " fds 0 1 2 3 4 5")) << run.events().dump();
+  for (const std::string& line : lines) {
+    EXPECT_FALSE(line.starts_with("HOLDFAST_")) << line;
+    EXPECT_FALSE(line.starts_with("NOTIFY_SOCKET=/")) << line;
+  }
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, PlaceholdersNameDescriptorsInArgumentsAndEnvironment) {
+  deploy("print_env fd=$1 body=$2-$PORT_FD");
+  SupervisorOptions two = options();
+  two.listen = {"admin=127.0.0.1:0", "127.0.0.1:0"};
+  two.environment = {{"PORT_FD", "{fd:admin}"}};
+  two.command.insert(two.command.end(), {"{fd:http}", "w{worker}g{generation}"});
+  SupervisorRun run(two);
+  run.wait_ready();
+  EXPECT_EQ(RawClient(run.address(1)).get("/").body, "w1g1-3");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, APlaceholderThatNamesNoListenerIsAFailedStart) {
+  SupervisorOptions typo = options({"--give-up", "2"});
+  typo.command.emplace_back("{fd:htp}");
+  SupervisorRun run(typo);
+  EXPECT_EQ(run.wait("worker_not_started").text("reason"),
+            "cannot replace {fd:htp}: no listener has that name");
+  EXPECT_EQ(run.wait_exit(), exited(8));
+}
+
+TEST_F(ForeignWorkerTest, WhatNeverSaysReadyTakesNoServiceAway) {
+  SupervisorRun run(options({"--ready-timeout", "1s"}));
+  run.wait_ready();
+  deploy("mute");
+  expect_failed_reload(run, "0 of 1 workers ready within 1s");
+  expect_clean_stop(run, 0);
+}
+
+TEST_F(ForeignWorkerTest, WhatExitsBeforeItIsReadyFailsTheReloadWithItsCode) {
+  SupervisorRun run(options());
+  run.wait_ready();
+  deploy("die=3");
+  expect_failed_reload(run, "exited");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, AHelperOfTheWorkerMaySpeakForItAndABarrierReturns) {
+  deploy("by_child");
+  SupervisorRun run(options());
+  run.wait_ready();
+  deploy("by_barrier");
+  EXPECT_EQ(run.reload().name(), "reload_done");
+  printed(run, "barrier passed");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, AStrangerCannotSayThatItIsReady) {
+  deploy("mute print_env");
+  SupervisorRun run(options());
+  std::string address;
+  for (const std::string& line : printed(run, "pid ")) {
+    if (line.starts_with("NOTIFY_SOCKET=")) address = line.substr(14);
+  }
+  ASSERT_TRUE(address.starts_with("@")) << run.events().dump();
+  run_command({"/usr/bin/python3", "-c",
+               "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+               "s.connect('\\0" +
+                   address.substr(1) + "'); s.send(b'READY=1')"});
+  run.wait("notification_refused");
+  EXPECT_EQ(run.count("worker_ready"), 0u);
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait_exit(), exited(0));
+}
+
+TEST_F(ForeignWorkerTest, StatusIsAnEventAndWhatCannotBeDoneIsAWarning) {
+  deploy("says=warm store");
+  SupervisorRun run(options());
+  run.wait_ready();
+  EXPECT_EQ(run.wait("worker_status").text("status"), "warm");
+  EXPECT_EQ(run.wait("notification_ignored").text("names"), "MAINPID FDSTORE");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, AWorkerThatLeavesByItselfIsReplacedAtOnce) {
+  deploy("goes=" + files.file("go"));
+  SupervisorRun run(options());
+  run.wait_ready();
+  std::ofstream(files.file("go")) << "now";
+  run.wait("worker_leaving");
+  const Event ended = run.wait("worker_exited");
+  EXPECT_EQ(ended.number("exit_code"), 0);
+  EXPECT_EQ(ended.text("severity"), "info") << ended.fields;
+  run.wait_for("second worker", [](const Event& e) {
+    return e.name() == "worker_accepting" && e.number("worker") == 2;
+  });
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, AWorkerThatTermCannotEndIsKilledAtItsDeadline) {
+  deploy("deaf");
+  SupervisorRun run(options({"--stop-timeout", "200ms", "--kill-timeout", "200ms"}));
+  run.wait_ready();
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait_exit(), exited(0));
+  EXPECT_EQ(run.wait("stopped").number("killed"), 1);
+}
+
+TEST_F(ForeignWorkerTest, AWatchdogThatFallsSilentIsAbortedAndOneThatIsFedLives) {
+  deploy("watchdog=1");
+  SupervisorRun run(options({"--heartbeat-timeout", "600ms"}));
+  run.wait_ready();
+  EXPECT_EQ(run.wait("heartbeat_missed").number("worker"), 1);
+  EXPECT_EQ(run.wait("worker_exited").number("signal"), SIGABRT);
+  deploy("feed");
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  const std::size_t from = run.mark();
+  EXPECT_FALSE(run.events()
+                   .wait(
+                       [](const Event& e) {
+                         return e.name() == "heartbeat_missed" && e.number("generation") == 2;
+                       },
+                       from, 2s)
+                   .has_value());
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, OneThatSaysThatItHangsFailsItsReload) {
+  SupervisorRun run(options({}, "1s"));
+  run.wait_ready();
+  deploy("watchdog=trigger");
+  expect_failed_reload(run, "WATCHDOG=trigger");
+  expect_clean_stop(run);
+}
+
+std::string free_port() {
+  const std::string address =
+      bind_listener(parse_listen_address("127.0.0.1:0").value()).value().address;
+  return address.substr(address.rfind(':') + 1);
+}
+
+TEST_F(ForeignWorkerTest, ReadyMayMeanThatAnAddressOfItsOwnAnswers) {
+  const std::string port = free_port();
+  deploy("mute port=" + port);
+  SupervisorRun run(options({"--readiness", "tcp=127.0.0.1:" + port}));
+  run.wait_ready();
+  EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, AProbeThatFailsLeavesTheOldGenerationServing) {
+  const std::string first = free_port();
+  const std::string second = free_port();
+  deploy("port=" + first);
+  SupervisorRun run(options({"--probe", "http://127.0.0.1:" + first + "/health"}));
+  run.wait_ready();
+  run.signal(SIGUSR1);
+  EXPECT_EQ(run.count("reload_failed"), 0u);
+  expect_clean_stop(run);
+
+  deploy("port=" + second + " status=500");
+  SupervisorRun bad(options({"--probe", "http://127.0.0.1:" + second + "/health", "--give-up", "1",
+                             "--ready-timeout", "5s"}));
+  const Event killed = bad.wait("worker_killed");
+  EXPECT_NE(killed.text("reason").find("its probe failed: status 500"), std::string::npos)
+      << killed.fields;
+  bad.signal(SIGTERM);
+  bad.wait_exit();
+}
+
+TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
+  // Each worker has a port of its own.
+  const int base = 20'000 + static_cast<int>(::getpid() % 20'000);
+  const std::string stem = std::to_string(base / 10);
+  deploy("port=" + stem + "$1");
+  SupervisorOptions probed = options({"--probe", "http://127.0.0.1:" + stem + "{worker}/"});
+  probed.command.emplace_back("{worker}");
+  SupervisorRun run(probed);
+  run.wait_ready();
+  deploy("status=503 port=" + stem + "$1");
+  expect_failed_reload(run, "its probe failed: status 503");
+  expect_clean_stop(run);
+}
+
+}  // namespace
+}  // namespace holdfast::testing
