@@ -76,6 +76,19 @@ TEST_F(ConfigTest, ReloadReadsTheFileAgain) {
   expect_clean_stop(*run);
 }
 
+TEST_F(ConfigTest, LabelIsInTheAccessLogOfItsGeneration) {
+  config.set("label", "v1 \"first\"");
+  start();
+  RawClient(run->address()).get("/");
+  config.set("label", "v2");
+  reload();
+  RawClient(run->address()).get("/");
+  expect_clean_stop(*run);
+  EXPECT_EQ(run->wait("serving").text("label"), "v1 \"first\"");
+  EXPECT_EQ(run->log().count("label", "v1 \"first\""), 1u);
+  EXPECT_EQ(run->log().count("label", "v2"), 1u);
+}
+
 TEST_F(ConfigTest, FlagBeatsEnvironmentBeatsFileAtEachReload) {
   config.set("workers", 1).set("stop_timeout", "10s").set("kill_timeout", "11s");
   run = std::make_unique<SupervisorRun>(SupervisorOptions{
