@@ -49,6 +49,7 @@ Supervisor::Supervisor(OptionSources sources, LoadedOptions first, ListenerSet l
       access_log_(std::move(access_log)),
       signals_(signals),
       timer_(io_),
+      health_timer_(io_),
       fleet_(make_fleet(options_.fleet)) {}
 
 Supervisor::~Supervisor() { signals_.stop(); }

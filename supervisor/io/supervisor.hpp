@@ -75,6 +75,8 @@ class Supervisor {
   Result<void> launch(const StartWorker& action);
   Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
   std::size_t free_child_index(WorkerId worker);
+  void watch_listeners();
+  void repair_listeners();
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
@@ -97,6 +99,8 @@ class Supervisor {
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer health_timer_;  // while foreign workers live
+  bool watching_listeners_ = false;
   std::map<GenerationId, GenerationSettings> settings_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
   std::map<WorkerId, std::size_t> child_indices_;  // einhorn's

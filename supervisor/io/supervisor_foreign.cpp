@@ -12,6 +12,7 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   callbacks.channel.on_message = [this, id](const ControlMessage& message,
                                             const std::vector<UniqueFd>&) {
     received(id, message);
+    if (std::holds_alternative<Draining>(message)) repair_listeners();
   };
   callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
     if (error) return feed(WorkerBrokeProtocol{id, error->message});
@@ -23,7 +24,10 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
                 EventLog::Source::Worker);
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
-  callbacks.on_exit = [this, id](ExitStatus status) { feed(WorkerExited{id, status}); };
+  callbacks.on_exit = [this, id](ExitStatus status) {
+    repair_listeners();
+    feed(WorkerExited{id, status});
+  };
   return callbacks;
 }
 
@@ -44,7 +48,33 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   };
   HOLDFAST_ASSIGN(auto process, launch_foreign(io_, launcher_, launch, std::move(calls)));
   workers_[action.worker] = std::move(process);
+  if (!watching_listeners_) watch_listeners();
   return {};
+}
+
+// A server of somebody else's may do with our listener what it likes, and at any time.
+void Supervisor::watch_listeners() {
+  constexpr Millis kListenersEvery{1'000};
+  std::erase_if(child_indices_,
+                [this](const auto& entry) { return !workers_.contains(entry.first); });
+  watching_listeners_ = !child_indices_.empty();
+  if (!watching_listeners_) return;
+  health_timer_.expires_after(kListenersEvery);
+  health_timer_.async_wait([this](boost::system::error_code cancelled) {
+    if (cancelled) return;
+    repair_listeners();
+    watch_listeners();
+  });
+}
+
+void Supervisor::repair_listeners() {
+  for (const ListenerSet::Repair& repair : listeners_.repair()) {
+    Report text = repair.failure.empty() ? warning("listener_repaired") : failure("listener_lost");
+    text.with("listener", repair.name).with("address", repair.address);
+    if (!repair.failure.empty()) text.with("reason", repair.failure);
+    perform(text);
+  }
+  events_.flush();
 }
 
 // The lowest that no living worker has, so that a service can tell its shares of work by it.

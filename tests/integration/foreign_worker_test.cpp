@@ -256,5 +256,47 @@ TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
   expect_clean_stop(run);
 }
 
+// cpp-httplib's stop() does the same.
+TEST_F(ForeignWorkerTest, AListenerThatAWorkerShutsDownListensAgain) {
+  deploy("shutdown");
+  SupervisorRun run(options());
+  run.wait_ready();
+  const std::string address = run.address();
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  const Event repaired = run.wait("listener_repaired");
+  EXPECT_EQ(repaired.text("address"), address);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+  EXPECT_EQ(run.count("listener_lost"), 0u);
+}
+
+TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond) {
+  deploy("shut_at=" + files.file("go"));
+  SupervisorRun run(options());
+  run.wait_ready();
+  std::ofstream(files.file("go")) << "now";
+  run.wait("listener_repaired", 0, scaled(3s));
+  EXPECT_FALSE(is_refused(run.address()));
+  run.signal(SIGTERM);
+  run.wait_exit();
+}
+
+TEST_F(ForeignWorkerTest, AUnixSocketThatWasShutIsBoundAnewByTheNextReload) {
+  deploy("shutdown");
+  SupervisorOptions local = options();
+  local.listen = {"unix:" + files.file("s")};
+  SupervisorRun run(local);
+  run.wait_ready();
+  deploy("");
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  run.wait("listener_lost");
+  EXPECT_TRUE(is_refused(run.address()));
+  run.wait_workers(1);
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+  EXPECT_FALSE(std::filesystem::exists(files.file("s")));
+}
+
 }  // namespace
 }  // namespace holdfast::testing
