@@ -57,6 +57,7 @@ Supervisor::~Supervisor() { signals_.stop(); }
 Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
+  adopt_orphans();
   answer(Started{});
   notifier_.begin();
   io_.run();

@@ -1,5 +1,6 @@
 // Where the supervisor starts a worker, and what it hears of one, whatever that worker speaks.
 #include <algorithm>
+#include <unistd.h>
 
 #include "supervisor/io/foreign_launch.hpp"
 #include "supervisor/io/supervisor.hpp"
@@ -26,6 +27,7 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   callbacks.output.on_pause = [this] { events_.flush(); };
   callbacks.on_exit = [this, id](ExitStatus status) {
     repair_listeners();
+    if (reaper_) reaper_->look();
     feed(WorkerExited{id, status});
   };
   return callbacks;
@@ -50,6 +52,19 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   workers_[action.worker] = std::move(process);
   if (!watching_listeners_) watch_listeners();
   return {};
+}
+
+// Before the first worker starts, whose orphans may come at once.
+void Supervisor::adopt_orphans() {
+  if (options_.subreaper) {
+    if (auto done = become_subreaper(); !done)
+      perform(warning("not_a_subreaper").with("reason", done.error().message));
+  }
+  if (!options_.subreaper && ::getpid() != 1) return;
+  reaper_ = std::make_unique<StrangerReaper>(io_, [this](pid_t pid) {
+    return std::ranges::any_of(workers_,
+                               [&](const auto& entry) { return entry.second->pid() == pid; });
+  });
 }
 
 // A server of somebody else's may do with our listener what it likes, and at any time.
