@@ -3,6 +3,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <optional>
 #include <string>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/cli/command_line.hpp"
+#include "supervisor/io/control_socket_file.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/inherited_listeners.hpp"
 #include "supervisor/io/instance_lock.hpp"
@@ -40,6 +42,17 @@ void fill_standard_descriptors() {
 // Descriptors that our own parent leaked must not reach workers. Kernels before 5.11 do not know
 // the flag; there they pass through as they came.
 void keep_inherited_descriptors_to_ourselves() { ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); }
+
+// A service can do without operators, unless somebody said where they are to be heard.
+Result<std::optional<ControlSocketFile>> open_control(const Options& options) {
+  const bool asked = !options.control.empty();
+  auto socket = asked ? open_control_socket(options.control, options.control_group)
+                      : open_default_control_socket(options.name, options.control_group);
+  if (socket) return std::optional(std::move(*socket));
+  if (asked) return socket.error();
+  say(socket.error().message + "; running without a control socket");
+  return std::optional<ControlSocketFile>();
+}
 
 // Everything that can be wrong before anything is touched.
 int validate(const RunArguments& arguments, OptionSources& sources, LoadedOptions& loaded) {
@@ -85,9 +98,12 @@ int run(const RunArguments& arguments, Signals& signals) {
   if (!access_log) return fail(ExitCode::Failure, access_log.error().message);
   auto listeners = ListenerSet::open(options.listeners, std::move(*matched));
   if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
+  auto control = open_control(options);
+  if (!control) return fail(ExitCode::Failure, control.error().message);
 
   Supervisor supervisor(std::move(sources), std::move(loaded), std::move(*listeners),
                         std::move(*access_log), signals);
+  if (*control) supervisor.serve_control(std::move(**control));
   const Supervisor::Ended ended = supervisor.run();
   unlock_instance(*lock);
   if (!ended.cause.empty()) say(ended.cause);

@@ -91,6 +91,7 @@ std::size_t FleetTurn::count(GenerationId generation) const {
 }
 
 Report& with_status(Report& report, const ExitStatus& status) {
+  if (status.oom_killed) report.with("oom_killed", true);
   if (status.signal) return report.with("signal", std::int64_t{*status.signal});
   return report.with("exit_code", std::int64_t{status.code});
 }

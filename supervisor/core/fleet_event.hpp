@@ -18,6 +18,7 @@ namespace holdfast::supervisor {
 struct ExitStatus {
   std::optional<int> signal = {};
   int code = 0;
+  bool oom_killed = false;  // by SIGKILL, while the kernel killed for memory
   bool operator==(const ExitStatus&) const = default;
 };
 

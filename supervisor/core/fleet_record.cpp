@@ -27,7 +27,7 @@ std::string text_of(const Report& report, std::string_view name) {
 bool unasked(const Report& report) {
   const std::string phase = text_of(report, "phase");
   return report.severity == Severity::Warning && phase != "draining" && phase != "terminating" &&
-         phase != "killed";
+         phase != "aborting" && phase != "killed";
 }
 
 }  // namespace
@@ -44,6 +44,8 @@ void FleetRecord::note(const Report& report, const std::string& line, WallTime a
     ++counts.reloads_failed;
     last_reload = LastReload{generation, false, text_of(report, "reason"), at, {}};
     last_failure = line;
+  } else if (report.event == "generation_drained") {
+    last_drained = line;
   } else if (report.event == "rolled_back") {
     ++counts.rolled_back;
   } else if (report.event == "worker_exited") {

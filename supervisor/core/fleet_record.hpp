@@ -35,6 +35,7 @@ struct RecordCounts {
 struct FleetRecord {
   std::optional<LastReload> last_reload;
   std::string last_failure;  // the whole reload_failed event; "" when none failed
+  std::string last_drained;  // the whole generation_drained event of the last one that is gone
   RecordCounts counts;
   std::optional<GenerationId> serving;
 

@@ -75,6 +75,11 @@ std::vector<OptionRow> service_rows() {
        set_text(&Options::access_log), Kind::Text, Change::AtRestart},
       {"pid-file", "PATH", "Written once the service accepts, removed at stop", "",
        set_text(&Options::pid_file), Kind::Text, Change::AtRestart},
+      {"control", "PATH", "Socket for reload, status and the other commands",
+       "NAME.sock in /run/holdfast or yours", set_text(&Options::control), Kind::Text,
+       Change::AtRestart},
+      {"control-group", "GROUP", "Who may use it beside root and its owner", "",
+       set_text(&Options::control_group), Kind::Text, Change::AtRestart},
   };
 }
 

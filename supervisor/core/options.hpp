@@ -75,6 +75,12 @@ struct Options {
   bool subreaper = false;
   // Listeners that outlive a stop surprise everybody who did not ask for it.
   bool fdstore = false;
+  // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
+  // that was asked for must be made.
+  std::string control;
+  // Who may use it beside root and its owner. Nobody: a reload is what it costs to run any command.
+  std::string control_group;
+
   std::vector<std::string> command;
 
   // What the deploy is called, for people who read events, status and logs: a commit, a version.

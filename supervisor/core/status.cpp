@@ -13,7 +13,8 @@ std::uint64_t ms_from(TimePoint from, TimePoint to) {
 }
 
 bool is_going(const Worker& worker) {
-  return worker.phase == WorkerPhase::Draining || worker.phase == WorkerPhase::Terminating;
+  return worker.phase == WorkerPhase::Draining || worker.phase == WorkerPhase::Terminating ||
+         worker.phase == WorkerPhase::Aborting;
 }
 
 // One that was told to accept and has not answered yet holds its listener already; one that is
@@ -55,7 +56,7 @@ CandidateStatus candidate_status(const Fleet& fleet, const Candidate& candidate,
     return worker.generation == candidate.id && worker.ready_at && !worker.exited;
   });
   return {candidate.id, std::string(to_string(candidate.phase)), static_cast<std::uint64_t>(ready),
-          std::uint64_t{candidate.workers}, ms_from(now, candidate.deadline)};
+          std::uint64_t{candidate.size}, ms_from(now, candidate.deadline)};
 }
 
 WorkerStatus worker_status(const Worker& worker, const FleetCounters& counters,

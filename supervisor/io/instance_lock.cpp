@@ -54,16 +54,16 @@ void write_pid(int file) {
 
 }  // namespace
 
+std::string runtime_path() {
+  if (::geteuid() == 0) return "/run/holdfast";
+  if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty())
+    return runtime + "/holdfast";
+  const std::string temporary = environment("TMPDIR");
+  return (temporary.empty() ? "/tmp" : temporary) + "/holdfast-" + std::to_string(::geteuid());
+}
+
 Result<std::string> runtime_directory() {
-  std::string folder;
-  if (::geteuid() == 0) {
-    folder = "/run/holdfast";
-  } else if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty()) {
-    folder = runtime + "/holdfast";
-  } else {
-    const std::string temporary = environment("TMPDIR");
-    folder = (temporary.empty() ? "/tmp" : temporary) + "/holdfast-" + std::to_string(::geteuid());
-  }
+  const std::string folder = runtime_path();
   HOLDFAST_TRY(make_private(folder));
   return {boost::system::in_place_value, folder};
 }

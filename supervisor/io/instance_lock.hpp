@@ -10,7 +10,10 @@
 namespace holdfast::supervisor {
 
 // /run/holdfast for root, $XDG_RUNTIME_DIR/holdfast for others, else a folder of the user's own in
-// the temporary directory. Created 0700; one that is a symlink or somebody else's is refused.
+// the temporary directory.
+std::string runtime_path();
+
+// The same, created 0700; one that is a symlink or somebody else's is refused.
 Result<std::string> runtime_directory();
 
 struct InstanceLock {

@@ -45,6 +45,7 @@ Supervisor::Supervisor(OptionSources sources, LoadedOptions first, ListenerSet l
       options_(std::move(first.options)),
       events_(io_, standard_error()),
       notifier_(io_),
+      operators_(io_, host()),
       listeners_(std::move(listeners)),
       access_log_(std::move(access_log)),
       signals_(signals),
@@ -63,6 +64,7 @@ Supervisor::Ended Supervisor::run() {
   io_.run();
   if (!options_.pid_file.empty()) remove_pid_file(options_.pid_file);
   events_.flush_for(kLastWords);
+  operators_.server().finish(kLastWords);
   return ended_;
 }
 
@@ -117,6 +119,8 @@ void Supervisor::received(WorkerId id, const ControlMessage& message) {
                    feed(WorkerDrained{id, counts});
                  },
                  [&](const Stats& stats) {
+                   if (const WorkerProcess* process = find(id))
+                     operators_.heard(id, process->generation(), stats);
                    feed(WorkerLoadChanged{id, stats.connections, stats.in_flight, stats.requests,
                                           stats.responses_5xx});
                  },
@@ -146,7 +150,7 @@ void Supervisor::on_signal(const ReceivedSignal& signal) {
     case SIGTTOU:
       return feed(ScaleRequested{-1});
     case SIGUSR1:
-      reopen_logs();
+      (void)reopen_logs();  // what failed was reported
       return events_.flush();
     default:
       perform(warning("signal_ignored").with("signal", std::string(signal_name(signal.number))));
@@ -155,11 +159,12 @@ void Supervisor::on_signal(const ReceivedSignal& signal) {
 }
 
 // Whichever generation a worker is of, it writes to the same file.
-void Supervisor::reopen_logs() {
-  if (options_.access_log == "off") return;
+Result<void> Supervisor::reopen_logs() {
+  if (options_.access_log == "off") return {};
   auto fresh = open_log_target(options_.access_log);
   if (!fresh) {
-    return perform(failure("logs_not_reopened").with("reason", fresh.error().message));
+    perform(failure("logs_not_reopened").with("reason", fresh.error().message));
+    return fresh.error();
   }
   access_log_ = std::move(*fresh);
   for (const Worker& worker : fleet_.workers) {
@@ -175,6 +180,7 @@ void Supervisor::reopen_logs() {
     process->send(ReopenLogs{{"access_log"}}, std::move(fds));
   }
   perform(report("logs_reopened").with("access_log", options_.access_log));
+  return {};
 }
 
 }  // namespace holdfast::supervisor

@@ -20,7 +20,10 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/oom_kills.hpp"
+#include "supervisor/io/operators.hpp"
 #include "supervisor/io/process_launcher.hpp"
+#include "supervisor/io/process_memory.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/stranger_reaper.hpp"
@@ -39,6 +42,9 @@ class Supervisor {
   Supervisor(OptionSources sources, LoadedOptions first, ListenerSet listeners, UniqueFd access_log,
              Signals& signals);
   ~Supervisor();
+
+  // Operators are heard there from run() on.
+  void serve_control(ControlSocketFile socket) { operators_.server().listen(std::move(socket)); }
 
   // Returns when the last worker is gone.
   Ended run();
@@ -82,7 +88,9 @@ class Supervisor {
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
-  void reopen_logs();
+  Result<void> reopen_logs();
+  Operators::Host host();
+  StatusFacts status_facts();
   void report_start();
   Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
@@ -95,9 +103,13 @@ class Supervisor {
   boost::asio::io_context io_{1};     // one thread: Asio leaves out its locks
   EventLog events_;
   ServiceNotifier notifier_;
+  TimePoint started_at_ = Clock::now();
+  ProcessMemory memory_;
+  Operators operators_;
   ListenerSet listeners_;
   UniqueFd access_log_;
   TicketKeys ticket_keys_;
+  OomKills oom_kills_;
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;

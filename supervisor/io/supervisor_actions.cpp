@@ -5,7 +5,6 @@
 #include "shared/io/syscall.hpp"
 #include "supervisor/io/pid_file.hpp"
 #include "supervisor/io/random_ticket_key.hpp"
-#include "supervisor/io/resident_memory.hpp"
 #include "supervisor/io/supervisor.hpp"
 
 namespace holdfast::supervisor {
@@ -146,7 +145,7 @@ void Supervisor::perform(const MeasureMemory&) {
   for (const Worker& worker : fleet_.workers) {
     WorkerProcess* process = find(worker.id);
     if (process == nullptr || worker.exited) continue;
-    if (const auto rss = resident_memory(process->pid())) answer(WorkerGrew{worker.id, *rss});
+    answer(WorkerGrew{worker.id, memory_.resident(process->pid(), Clock::now())});
   }
 }
 
@@ -162,7 +161,10 @@ void Supervisor::perform(const KillWorker& action) {
   if (WorkerProcess* process = find(action.worker)) process->kill_group();
 }
 
-void Supervisor::perform(const ReleaseWorker& action) { workers_.erase(action.worker); }
+void Supervisor::perform(const ReleaseWorker& action) {
+  workers_.erase(action.worker);
+  operators_.released(action.worker);
+}
 
 void Supervisor::perform(const CloseTheDoor& action) {
   for (const Error& error : listeners_.close_the_door(action.only_of)) {
@@ -177,7 +179,7 @@ void Supervisor::perform(const MeasureQueues& action) {
 
 void Supervisor::perform(const ShutListeners& action) { listeners_.shut(action.only_of); }
 
-void Supervisor::perform(const SettleReload&) {}
+void Supervisor::perform(const SettleReload& action) { operators_.settled(action); }
 
 void Supervisor::perform(const AnnounceServing&) {
   if (options_.pid_file.empty()) return;
@@ -203,7 +205,10 @@ void Supervisor::perform(const Report& decided) {
       full.with("stderr_tail", lines_json(process->output().tail(), kTailBytes));
     }
   }
-  events_.add(to_json_line(full, wall_now()));
+  const WallTime now = wall_now();
+  const std::string line = to_json_line(full, now);
+  events_.add(line);
+  operators_.reported(full, line, now);
   notifier_.tell(decided);
 }
 

@@ -1,5 +1,6 @@
 // Where the supervisor starts a worker, and what it hears of one, whatever that worker speaks.
 #include <algorithm>
+#include <csignal>
 #include <unistd.h>
 
 #include "supervisor/io/foreign_launch.hpp"
@@ -21,13 +22,15 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   };
   callbacks.output.on_line = [this, id, generation, pid](std::string_view line, bool truncated) {
     const auto now = std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now());
-    events_.add(worker_output_line(generation, id, pid, line, truncated, now),
-                EventLog::Source::Worker);
+    const std::string event = worker_output_line(generation, id, pid, line, truncated, now);
+    events_.add(event, EventLog::Source::Worker);
+    operators_.printed(event);
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
   callbacks.on_exit = [this, id](ExitStatus status) {
     repair_listeners();
     if (reaper_) reaper_->look();
+    status.oom_killed = status.signal == SIGKILL && oom_kills_.grew();
     feed(WorkerExited{id, status});
   };
   return callbacks;

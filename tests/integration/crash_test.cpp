@@ -2,7 +2,10 @@
 // else; a supervisor that dies takes nothing.
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <set>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -65,6 +68,46 @@ TEST(CrashTest, AKilledWorkerCostsOnlyItsOwnConnections) {
   EXPECT_TRUE(log.duplicates().empty());
   std::printf("kill -9: back after %ld ms, %lu of %lu requests failed\n", gap.count(),
               total.failed(), total.begun);
+}
+
+// In a memory cgroup of its own, where only root can make one.
+TEST(CrashTest, AKillForWantOfMemoryIsReportedAsOne) {
+  const std::string name = "holdfast-test-" + std::to_string(::getpid());
+  std::string group;
+  for (const std::string parent : {"/sys/fs/cgroup/memory/", "/sys/fs/cgroup/"}) {
+    if (::mkdir((parent + name).c_str(), 0755) != 0) continue;
+    const bool v2 = ::access((parent + name + "/memory.max").c_str(), W_OK) == 0;
+    const bool v1 = ::access((parent + name + "/memory.limit_in_bytes").c_str(), W_OK) == 0;
+    if (v1 || v2) {
+      group = parent + name;
+      std::ofstream(group + (v2 ? "/memory.max" : "/memory.limit_in_bytes")) << "60M";
+      break;
+    }
+    ::rmdir((parent + name).c_str());
+  }
+  if (group.empty()) GTEST_SKIP() << "no memory cgroup can be made here";
+  const TempDir files;
+  Releases releases(files);
+  releases.add("hungry",
+               "echo $$ > " + group + "/cgroup.procs\nexec python3 -c 'x = bytearray(200 << 20)'");
+  releases.add_good("good");
+  releases.flip("good");
+  {
+    SupervisorRun run({.command = {releases.command()}});
+    run.wait_ready();
+    releases.flip("hungry");
+    const Event verdict = run.reload();
+    EXPECT_EQ(verdict.name(), "reload_failed");
+    EXPECT_EQ(verdict.number("signal"), SIGKILL) << verdict.fields;
+    EXPECT_TRUE(verdict.fields.value("oom_killed", false)) << verdict.fields;
+    ::kill(run.worker_pid(1), SIGKILL);
+    const Event killed = run.wait_for("the end of the worker that was killed", [](const Event& e) {
+      return e.name() == "worker_exited" && e.number("generation") == 1;
+    });
+    EXPECT_FALSE(killed.fields.contains("oom_killed")) << killed.fields;
+    run.stop();
+  }
+  ::rmdir(group.c_str());
 }
 
 TEST(CrashTest, AWorkerThatDiesAgainAndAgainAfterReadyIsReplacedForEver) {

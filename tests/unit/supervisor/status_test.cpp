@@ -55,7 +55,8 @@ Status status_of(const Fleet& fleet) {
 
 TEST(StatusTest, JsonOfAReloadBesideADrainIsTheGoldenBytes) {
   Fleet fleet = serving_fleet(2);
-  fleet.candidate = Candidate{{4}, ReloadPhase::Starting, 2, kNow - 1s, kNow + 59s, 0};
+  fleet.candidate = Candidate{{4}, ReloadPhase::Starting, 2, kNow - 1s, kNow + 59s};
+  fleet.candidate->size = 2;
   fleet.workers.push_back(worker_in(3, 4, WorkerPhase::Ready));
   fleet.workers.push_back(worker_in(4, 4, WorkerPhase::Starting));
   Worker old = worker_in(5, 2, WorkerPhase::Draining);
@@ -110,7 +111,8 @@ TEST(StatusTest, ServiceIsDegradedWhileFewerAcceptThanAreWanted) {
 
 TEST(StatusTest, ServiceIsNotDegradedByAReload) {
   Fleet fleet = serving_fleet(2);
-  fleet.candidate = Candidate{{4}, ReloadPhase::Pausing, 2, kNow, kNow + 1s, 0};
+  fleet.candidate = Candidate{{4}, ReloadPhase::Pausing, 2, kNow, kNow + 1s};
+  fleet.candidate->size = 2;
   for (Worker& worker : fleet.workers) worker.phase = WorkerPhase::Paused;
   fleet.workers.push_back(worker_in(3, 4, WorkerPhase::Accepting));
   fleet.workers.push_back(worker_in(4, 4, WorkerPhase::Accepting));
