@@ -137,10 +137,11 @@ TEST_F(ForeignWorkerTest, AStrangerCannotSayThatItIsReady) {
     if (line.starts_with("NOTIFY_SOCKET=")) address = line.substr(14);
   }
   ASSERT_TRUE(address.starts_with("@")) << run.events().dump();
-  run_command({"/usr/bin/python3", "-c",
-               "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-               "s.connect('\\0" +
-                   address.substr(1) + "'); s.send(b'READY=1')"});
+  const CommandResult sent = run_command(
+      {"/usr/bin/python3", "-c",
+       "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '" +
+           address.substr(1) + "'); s.send(b'READY=1')"});
+  ASSERT_EQ(sent.status, exited(0)) << address << "\n" << sent.err;
   run.wait("notification_refused");
   EXPECT_EQ(run.count("worker_ready"), 0u);
   run.signal(SIGTERM);
