@@ -17,6 +17,7 @@
 #include "supervisor/io/inherited_listeners.hpp"
 #include "supervisor/io/instance_lock.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/metrics_process.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/supervisor.hpp"
 
@@ -86,6 +87,12 @@ int run(const RunArguments& arguments, Signals& signals) {
   LoadedOptions loaded;
   if (const int failed = validate(arguments, sources, loaded); failed != 0) return failed;
   const Options& options = loaded.options;
+  std::string metrics_program;
+  if (options.metrics) {
+    auto found = find_metrics_program();
+    if (!found) return fail(ExitCode::BadConfiguration, found.error().message);
+    metrics_program = std::move(*found);
+  }
   auto given = take_inherited_listeners();
   if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
   auto matched = match_listeners(options.listeners, std::move(*given));
@@ -99,11 +106,18 @@ int run(const RunArguments& arguments, Signals& signals) {
   if (!access_log) return fail(ExitCode::Failure, access_log.error().message);
   auto listeners = ListenerSet::open(options.listeners, std::move(*matched));
   if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
+  std::optional<MetricsPlan> metrics;
+  if (options.metrics) {
+    auto plan = plan_metrics(options, std::move(metrics_program));
+    if (!plan) return fail(ExitCode::Failure, plan.error().message);
+    metrics = std::move(*plan);
+  }
   auto control = open_control(options);
   if (!control) return fail(ExitCode::Failure, control.error().message);
 
   Supervisor supervisor(std::move(sources), std::move(loaded), std::move(*listeners),
                         std::move(*access_log), signals);
+  if (metrics) supervisor.serve_metrics(std::move(*metrics));
   if (*control) supervisor.serve_control(std::move(**control));
   const Supervisor::Ended ended = supervisor.run();
   unlock_instance(*lock);

@@ -50,6 +50,7 @@ Supervisor::Supervisor(OptionSources sources, LoadedOptions first, ListenerSet l
       access_log_(std::move(access_log)),
       signals_(signals),
       timer_(io_),
+      health_timer_(io_),
       fleet_(make_fleet(options_.fleet)) {}
 
 Supervisor::~Supervisor() { signals_.stop(); }
@@ -57,13 +58,28 @@ Supervisor::~Supervisor() { signals_.stop(); }
 Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
+  if (metrics_) metrics_->start();
+  adopt_orphans();
   answer(Started{});
   notifier_.begin();
   io_.run();
+  if (metrics_) metrics_->finish(kLastWords);
   if (!options_.pid_file.empty()) remove_pid_file(options_.pid_file);
   events_.flush_for(kLastWords);
   operators_.server().finish(kLastWords);
   return ended_;
+}
+
+void Supervisor::serve_metrics(MetricsPlan plan) {
+  MetricsProcess::Callbacks callbacks;
+  callbacks.on_connected = [this](UniqueFd end) {
+    operators_.server().serve(std::move(end), ControlAccess::ReadOnly);
+  };
+  callbacks.on_report = [this](const Report& report) {
+    perform(report);
+    events_.flush();
+  };
+  metrics_.emplace(io_, std::move(plan), std::move(callbacks));
 }
 
 void Supervisor::report_start() {

@@ -20,12 +20,14 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/metrics_process.hpp"
 #include "supervisor/io/oom_kills.hpp"
 #include "supervisor/io/operators.hpp"
 #include "supervisor/io/process_launcher.hpp"
 #include "supervisor/io/process_memory.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
+#include "supervisor/io/stranger_reaper.hpp"
 #include "supervisor/io/worker_process.hpp"
 
 namespace holdfast::supervisor {
@@ -42,6 +44,7 @@ class Supervisor {
              Signals& signals);
   ~Supervisor();
 
+  void serve_metrics(MetricsPlan plan);
   // Operators are heard there from run() on.
   void serve_control(ControlSocketFile socket) { operators_.server().listen(std::move(socket)); }
 
@@ -81,6 +84,9 @@ class Supervisor {
   Result<void> launch(const StartWorker& action);
   Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
   std::size_t free_child_index(WorkerId worker);
+  void adopt_orphans();
+  void watch_listeners();
+  void repair_listeners();
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
@@ -88,6 +94,7 @@ class Supervisor {
   Operators::Host host();
   StatusFacts status_facts();
   void report_start();
+  void add_label(Report& report) const;
   Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
@@ -99,6 +106,7 @@ class Supervisor {
   boost::asio::io_context io_{1};     // one thread: Asio leaves out its locks
   EventLog events_;
   ServiceNotifier notifier_;
+  std::optional<MetricsProcess> metrics_;
   TimePoint started_at_ = Clock::now();
   ProcessMemory memory_;
   Operators operators_;
@@ -109,6 +117,9 @@ class Supervisor {
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer health_timer_;  // while foreign workers live
+  bool watching_listeners_ = false;
+  std::unique_ptr<StrangerReaper> reaper_;  // as PID 1, or as a subreaper
   std::map<GenerationId, GenerationSettings> settings_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
   std::map<WorkerId, std::size_t> child_indices_;  // einhorn's
