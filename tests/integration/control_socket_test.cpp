@@ -85,7 +85,8 @@ TEST_F(ControlSocketTest, RequestsThatCannotBeUnderstoodChangeNothing) {
 }
 
 TEST_F(ControlSocketTest, TruncatedRequestIsNotGuessedAt) {
-  for (const std::string_view part : {"{\"holdfast\":1,\"op\":\"stop\"}", "{\"holdfast\":1,\"op\":"}) {
+  for (const std::string_view part :
+       {"{\"holdfast\":1,\"op\":\"stop\"}", "{\"holdfast\":1,\"op\":"}) {
     BareOperator client(path);
     client.say(part);  // no newline
     client.say_no_more();
@@ -142,8 +143,8 @@ TEST_F(ControlSocketTest, StalledFollowerIsDroppedWhileReloadsGoOn) {
                                            "exec " +
                                            demo_path() + "\n",
                                        true);
-  SupervisorRun noisy(SupervisorOptions{
-      .flags = {"--control", own.file("c.sock")}, .command = {chatty}});
+  SupervisorRun noisy(
+      SupervisorOptions{.flags = {"--control", own.file("c.sock")}, .command = {chatty}});
   noisy.wait_ready();
   BareOperator follower(own.file("c.sock"));
   follower.say("{\"holdfast\":1,\"op\":\"events\",\"follow\":true,\"output\":true}\n");

@@ -199,8 +199,8 @@ TEST(OptionValuesTest, BadValueOfAVariableNamesTheVariable) {
 }
 
 TEST(OptionValuesTest, VariablesThatMeanSomethingElseAreLeftAlone) {
-  for (const char* name : {"HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS",
-                           "HOLDFAST_SERVICE_HOST", "HOLDFAST_PORT", "HOLDFAST_PORT_80_TCP"}) {
+  for (const char* name : {"HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS", "HOLDFAST_SERVICE_HOST",
+                           "HOLDFAST_PORT", "HOLDFAST_PORT_80_TCP"}) {
     const auto read = values_of_environment({{name, "x"}});
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_TRUE(read->empty()) << name;
