@@ -192,6 +192,25 @@ TEST(MetricsTest, TheAlertsOfTheDocumentationAreRulesThatPrometheusTakes) {
   EXPECT_NE(checked.out.find("SUCCESS: 7 rules found"), std::string::npos) << checked.out;
 }
 
+TEST(MetricsTest, TheCommandPrintsWhatTheServerServes) {
+  MetricsRun metrics;
+  metrics->wait_ready();
+  RawClient(metrics->address()).get("/");
+  ASSERT_TRUE(metrics.eventually_says(responses_of(2), 1));
+  ASSERT_TRUE(metrics.eventually_says(R"(holdfast_connections{generation="1"})", 0));
+  const auto steady = [](const std::string& text) {
+    Samples samples = read_samples(text);
+    samples.erase("holdfast_uptime_seconds");
+    samples.erase(R"(holdfast_worker_resident_memory_bytes{generation="1"})");
+    return samples;
+  };
+  const CommandResult printed =
+      run_command({holdfast_path(), "metrics", "--name", metrics->name()});
+  EXPECT_EQ(printed.status, exited(0)) << printed.err;
+  EXPECT_EQ(steady(printed.out), steady(metrics.text()));
+  EXPECT_EQ(run_command({holdfast_path(), "metrics", "--name", "nobody-here"}).status, exited(3));
+}
+
 TEST(MetricsTest, AUnixSocketWorksAndItsFileGoesWithTheRun) {
   const TempDir files;
   const std::string path = files.file("metrics.sock");
