@@ -90,6 +90,7 @@ class Supervisor {
   Operators::Host host();
   StatusFacts status_facts();
   void report_start();
+  void add_label(Report& report) const;
   Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
