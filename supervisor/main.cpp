@@ -11,6 +11,7 @@
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/cli/command_line.hpp"
+#include "supervisor/client/client.hpp"
 #include "supervisor/io/control_socket_file.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/inherited_listeners.hpp"
@@ -142,6 +143,8 @@ int main(int argc, char** argv) {
         return fail(line.code, line.text);
       case CommandLine::Action::Run:
         return run(line.run, *signals);
+      case CommandLine::Action::Client:
+        return run_client(line.client);
       case CommandLine::Action::Check:
         return check(line.run);
     }

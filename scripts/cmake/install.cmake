@@ -14,6 +14,9 @@ set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 # The supervisor.
 install(TARGETS holdfast holdfast-metrics DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT supervisor)
 install(FILES docs/man/holdfast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT supervisor)
+# Where systemd looks whatever the library folder is called (systemd.unit(5)).
+install(FILES packaging/holdfast@.service packaging/holdfast@.socket DESTINATION lib/systemd/system
+  COMPONENT supervisor)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${doc_dir}/holdfast COMPONENT supervisor)
 install(DIRECTORY docs DESTINATION ${doc_dir}/holdfast COMPONENT supervisor PATTERN man EXCLUDE)
 

@@ -203,4 +203,16 @@ Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inod
   return {};
 }
 
+Result<void> listen_again(int listener, const TcpAddress& address) {
+  const std::string name = to_string(address);
+  const SocketAddress wanted = inet_address(address);
+  // The shutdown gave the port back if the kernel had chosen it; otherwise it is still ours and
+  // bind(2) says EINVAL.
+  if (::bind(listener, wanted.get(), wanted.size) != 0 && errno != EINVAL) {
+    return errno_error("bind " + name, errno);
+  }
+  if (::listen(listener, kBacklog) != 0) return errno_error("listen on " + name, errno);
+  return {};
+}
+
 }  // namespace holdfast

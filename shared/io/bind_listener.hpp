@@ -27,6 +27,10 @@ struct BoundListener {
 // IPv6.
 Result<BoundListener> bind_listener(const ListenAddress& address);
 
+// For a TCP listener that somebody shut down: the same socket, so that those who share it need not
+// know, under the address that it had.
+Result<void> listen_again(int listener, const TcpAddress& address);
+
 // What every connection of a TCP listener inherits (tcp(7)), those included that wait in its queue,
 // if it is set before listen(2): small answers leave at once, and a peer that vanished from a
 // stream without timeouts (an event stream, a WebSocket) is found in minutes instead of two hours.

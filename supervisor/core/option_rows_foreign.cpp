@@ -3,6 +3,9 @@
 namespace holdfast::supervisor {
 namespace {
 
+using Kind = OptionRow::Kind;
+using Change = OptionRow::Change;
+
 Result<void> set_protocol(Options& options, const std::string& text) {
   auto protocol = parse_protocol(text);
   if (!protocol) return Error{"'" + text + "' is none of native, systemd, start_server, einhorn"};
@@ -34,6 +37,10 @@ std::vector<OptionRow> foreign_rows() {
        "When a worker of another protocol counts as ready", "the protocol's own", set_readiness},
       {"probe", "tcp:ADDRESS|http://HOST:PORT/PATH",
        "Asked before such a worker counts as accepting, and in probation", "", set_probe},
+      {"subreaper", "", "Orphans of workers become ours and are reaped; as PID 1 always", "false",
+       set_switch(&Options::subreaper), Kind::Switch, Change::AtRestart},
+      {"fdstore", "", "systemd keeps the listeners over a restart of the service", "false",
+       set_switch(&Options::fdstore), Kind::Switch, Change::AtRestart},
   };
 }
 

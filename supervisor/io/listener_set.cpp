@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "shared/io/syscall.hpp"
+#include "supervisor/io/listener_health.hpp"
 #include "supervisor/io/queue_probe.hpp"
 #include "supervisor/io/socket_holders.hpp"
 #include "supervisor/io/syn_filter.hpp"
@@ -110,7 +111,7 @@ ListenerSet::Shared ListenerSet::reusable(const ListenerSpec& spec,
     if (std::ranges::find(taken, listener) != taken.end()) continue;
     const auto* tcp = std::get_if<TcpAddress>(&spec.address);
     if (to_string(listener->wanted) != to_string(spec.address)) continue;
-    if (listener->door_closed && tcp == nullptr) continue;
+    if (listener->lost || (listener->door_closed && tcp == nullptr)) continue;
     if (listener->name == spec.name) return listener;
     // "Any free port" is nothing that two names could share.
     if (found == nullptr && (tcp == nullptr || tcp->port != 0)) found = listener;
@@ -165,6 +166,21 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates(
     copies.push_back(std::move(copy));
   }
   return copies;
+}
+
+std::vector<ListenerSet::Repair> ListenerSet::repair() {
+  std::vector<Repair> repairs;
+  for (const Shared& listener : listeners_) {
+    // Behind a closed door nobody new comes.
+    if (listener->lost || listener->door_closed) continue;
+    const auto health = check_listener(listener->socket);
+    if (health && *health == ListenerHealth::Good) continue;
+    listener->lost = health && *health == ListenerHealth::Lost;
+    repairs.push_back({listener->name, listener->socket.address, {}});
+    if (!health) repairs.back().failure = health.error().message;
+    if (listener->lost) repairs.back().failure = "a worker shut it down; reload to bind it anew";
+  }
+  return repairs;
 }
 
 std::vector<ListenerSet::Shared> ListenerSet::concerned(const OnlyOf& only_of) const {

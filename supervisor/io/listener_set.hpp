@@ -27,6 +27,7 @@ struct Listener {
   BoundListener socket;
   bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
   bool door_closed = false;
+  bool lost = false;  // a worker shut it for good; the next generation gets a new one
 };
 
 class ListenerSet {
@@ -48,6 +49,14 @@ class ListenerSet {
   // What a generation has, in the order of its options; nothing: all that there are.
   std::vector<ListenerInfo> infos(std::optional<GenerationId> generation = {}) const;
   Result<std::vector<UniqueFd>> duplicates(std::optional<GenerationId> generation = {}) const;
+
+  // What workers shut down listens again, where it can.
+  struct Repair {
+    std::string name;
+    std::string address;
+    std::string failure;  // empty: it is repaired
+  };
+  std::vector<Repair> repair();
 
   // `only_of`: only what that generation has and none that goes on; nothing: everything.
   using OnlyOf = std::optional<GenerationId>;

@@ -50,6 +50,7 @@ Supervisor::Supervisor(OptionSources sources, LoadedOptions first, ListenerSet l
       access_log_(std::move(access_log)),
       signals_(signals),
       timer_(io_),
+      health_timer_(io_),
       fleet_(make_fleet(options_.fleet)) {}
 
 Supervisor::~Supervisor() { signals_.stop(); }
@@ -58,6 +59,7 @@ Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
   if (metrics_) metrics_->start();
+  adopt_orphans();
   answer(Started{});
   notifier_.begin();
   io_.run();

@@ -27,6 +27,7 @@
 #include "supervisor/io/process_memory.hpp"
 #include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
+#include "supervisor/io/stranger_reaper.hpp"
 #include "supervisor/io/worker_process.hpp"
 
 namespace holdfast::supervisor {
@@ -83,6 +84,9 @@ class Supervisor {
   Result<void> launch(const StartWorker& action);
   Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
   std::size_t free_child_index(WorkerId worker);
+  void adopt_orphans();
+  void watch_listeners();
+  void repair_listeners();
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);
   void received(WorkerId worker, const ControlMessage& message);
   void on_signal(const ReceivedSignal& signal);
@@ -113,6 +117,9 @@ class Supervisor {
   Signals& signals_;
   ProcessLauncher launcher_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer health_timer_;  // while foreign workers live
+  bool watching_listeners_ = false;
+  std::unique_ptr<StrangerReaper> reaper_;  // as PID 1, or as a subreaper
   std::map<GenerationId, GenerationSettings> settings_;
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> workers_;
   std::map<WorkerId, std::size_t> child_indices_;  // einhorn's

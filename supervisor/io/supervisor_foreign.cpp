@@ -1,6 +1,7 @@
 // Where the supervisor starts a worker, and what it hears of one, whatever that worker speaks.
 #include <algorithm>
 #include <csignal>
+#include <unistd.h>
 
 #include "supervisor/io/foreign_launch.hpp"
 #include "supervisor/io/supervisor.hpp"
@@ -13,6 +14,7 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   callbacks.channel.on_message = [this, id](const ControlMessage& message,
                                             const std::vector<UniqueFd>&) {
     received(id, message);
+    if (std::holds_alternative<Draining>(message)) repair_listeners();
   };
   callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
     if (error) return feed(WorkerBrokeProtocol{id, error->message});
@@ -26,6 +28,8 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   };
   callbacks.output.on_pause = [this] { events_.flush(); };
   callbacks.on_exit = [this, id](ExitStatus status) {
+    repair_listeners();
+    if (reaper_) reaper_->look();
     status.oom_killed = status.signal == SIGKILL && oom_kills_.grew();
     feed(WorkerExited{id, status});
   };
@@ -49,7 +53,46 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   };
   HOLDFAST_ASSIGN(auto process, launch_foreign(io_, launcher_, launch, std::move(calls)));
   workers_[action.worker] = std::move(process);
+  if (!watching_listeners_) watch_listeners();
   return {};
+}
+
+// Before the first worker starts, whose orphans may come at once.
+void Supervisor::adopt_orphans() {
+  if (options_.subreaper) {
+    if (auto done = become_subreaper(); !done)
+      perform(warning("not_a_subreaper").with("reason", done.error().message));
+  }
+  if (!options_.subreaper && ::getpid() != 1) return;
+  reaper_ = std::make_unique<StrangerReaper>(io_, [this](pid_t pid) {
+    return std::ranges::any_of(workers_,
+                               [&](const auto& entry) { return entry.second->pid() == pid; });
+  });
+}
+
+// A server of somebody else's may do with our listener what it likes, and at any time.
+void Supervisor::watch_listeners() {
+  constexpr Millis kListenersEvery{1'000};
+  std::erase_if(child_indices_,
+                [this](const auto& entry) { return !workers_.contains(entry.first); });
+  watching_listeners_ = !child_indices_.empty();
+  if (!watching_listeners_) return;
+  health_timer_.expires_after(kListenersEvery);
+  health_timer_.async_wait([this](boost::system::error_code cancelled) {
+    if (cancelled) return;
+    repair_listeners();
+    watch_listeners();
+  });
+}
+
+void Supervisor::repair_listeners() {
+  for (const ListenerSet::Repair& repair : listeners_.repair()) {
+    Report text = repair.failure.empty() ? warning("listener_repaired") : failure("listener_lost");
+    text.with("listener", repair.name).with("address", repair.address);
+    if (!repair.failure.empty()) text.with("reason", repair.failure);
+    perform(text);
+  }
+  events_.flush();
 }
 
 // The lowest that no living worker has, so that a service can tell its shares of work by it.

@@ -96,5 +96,11 @@ if "goes" in words:
         notify("STOPPING=1")
         os.kill(os.getpid(), signal.SIGTERM)
     threading.Thread(target=go, daemon=True).start()
+if "shut_at" in words:
+    def shut():
+        while not os.path.exists(words["shut_at"]):
+            time.sleep(0.01)
+        listener.shutdown(socket.SHUT_RDWR)
+    threading.Thread(target=shut, daemon=True).start()
 serve(listener)
 signal.pause()

@@ -137,10 +137,11 @@ TEST_F(ForeignWorkerTest, AStrangerCannotSayThatItIsReady) {
     if (line.starts_with("NOTIFY_SOCKET=")) address = line.substr(14);
   }
   ASSERT_TRUE(address.starts_with("@")) << run.events().dump();
-  run_command({"/usr/bin/python3", "-c",
-               "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-               "s.connect('\\0" +
-                   address.substr(1) + "'); s.send(b'READY=1')"});
+  const CommandResult sent = run_command(
+      {"/usr/bin/python3", "-c",
+       "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '" +
+           address.substr(1) + "'); s.send(b'READY=1')"});
+  ASSERT_EQ(sent.status, exited(0)) << address << "\n" << sent.err;
   run.wait("notification_refused");
   EXPECT_EQ(run.count("worker_ready"), 0u);
   run.signal(SIGTERM);
@@ -254,6 +255,48 @@ TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
   deploy("status=503 port=" + stem + "$1");
   expect_failed_reload(run, "its probe failed: status 503");
   expect_clean_stop(run);
+}
+
+// cpp-httplib's stop() does the same.
+TEST_F(ForeignWorkerTest, AListenerThatAWorkerShutsDownListensAgain) {
+  deploy("shutdown");
+  SupervisorRun run(options());
+  run.wait_ready();
+  const std::string address = run.address();
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  const Event repaired = run.wait("listener_repaired");
+  EXPECT_EQ(repaired.text("address"), address);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+  EXPECT_EQ(run.count("listener_lost"), 0u);
+}
+
+TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond) {
+  deploy("shut_at=" + files.file("go"));
+  SupervisorRun run(options());
+  run.wait_ready();
+  std::ofstream(files.file("go")) << "now";
+  run.wait("listener_repaired", 0, scaled(3s));
+  EXPECT_FALSE(is_refused(run.address()));
+  run.signal(SIGTERM);
+  run.wait_exit();
+}
+
+TEST_F(ForeignWorkerTest, AUnixSocketThatWasShutIsBoundAnewByTheNextReload) {
+  deploy("shutdown");
+  SupervisorOptions local = options();
+  local.listen = {"unix:" + files.file("s")};
+  SupervisorRun run(local);
+  run.wait_ready();
+  deploy("");
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  run.wait("listener_lost");
+  EXPECT_TRUE(is_refused(run.address()));
+  run.wait_workers(1);
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+  EXPECT_FALSE(std::filesystem::exists(files.file("s")));
 }
 
 }  // namespace

@@ -13,9 +13,11 @@ public = {path.relative_to(ROOT / "worker").as_posix() for path in (ROOT / "work
 check(headers == public, f"headers: {headers ^ public}")
 
 for name in ("bin/holdfast", "bin/holdfast-metrics", "share/man/man1/holdfast.1", "share/doc/holdfast/README.md",
+             "lib/systemd/system/holdfast@.service", "lib/systemd/system/holdfast@.socket",
              "share/doc/holdfast/docs/index.md"):
     check(name in installed, f"{name} is not installed")
-libraries = {re.sub(r"^lib/[^/]*-linux-gnu/", "lib/", name) for name in installed if name.startswith("lib/")}
+libraries = {re.sub(r"^lib/[^/]*-linux-gnu/", "lib/", name) for name in installed
+             if name.startswith("lib/") and not name.startswith("lib/systemd/")}
 expected = {"lib/libholdfast_worker.a", "lib/libholdfast_worker.so", "lib/libholdfast_worker.so.0",
             f"lib/libholdfast_worker.so.{version()}", "lib/pkgconfig/holdfast-worker.pc",
             "lib/pkgconfig/holdfast-worker-shared.pc"}

@@ -1,0 +1,35 @@
+#include "supervisor/io/listener_health.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "shared/core/listen_address.hpp"
+
+namespace holdfast::supervisor {
+namespace {
+
+bool listens(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value == 1;
+}
+
+// A Unix socket that was shut down goes on saying that it listens.
+bool hung_up(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+}
+
+}  // namespace
+
+Result<ListenerHealth> check_listener(const BoundListener& listener) {
+  const int fd = listener.fd.get();
+  const auto address = parse_listen_address(listener.address);
+  const auto* tcp = address ? std::get_if<TcpAddress>(&*address) : nullptr;
+  if (tcp == nullptr) return hung_up(fd) ? ListenerHealth::Lost : ListenerHealth::Good;
+  if (listens(fd)) return ListenerHealth::Good;
+  HOLDFAST_TRY(listen_again(fd, *tcp));
+  return ListenerHealth::Repaired;
+}
+
+}  // namespace holdfast::supervisor
