@@ -12,6 +12,9 @@
 #include <optional>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -98,6 +101,26 @@ Result<InheritedListener> take(int fd, std::string name) {
   return InheritedListener{std::move(name), std::move(address), std::move(own)};
 }
 
+// What systemd 259 sets beside LISTEN_PID, because a pid may be used again: the inode of the
+// process's pidfd, which is unique where pidfds have a file system of their own (Linux 6.9).
+// Nothing: this kernel cannot tell.
+std::optional<std::uint64_t> own_pidfd_id() {
+  constexpr auto kPidfs = 0x50494446;  // PID_FS_MAGIC (linux/magic.h)
+  const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  struct statfs system {};
+  struct stat info {};
+  if (!self || ::fstatfs(self.get(), &system) != 0 || system.f_type != kPidfs) return std::nullopt;
+  if (::fstat(self.get(), &info) != 0) return std::nullopt;
+  return info.st_ino;
+}
+
+bool meant_for_us() {
+  if (number_in("LISTEN_PID") != ::getpid()) return false;
+  const auto wanted = number_in("LISTEN_PIDFDID");
+  const auto own = own_pidfd_id();
+  return !wanted || !own || static_cast<std::uint64_t>(*wanted) == *own;
+}
+
 void forget_variables() {
   std::vector<std::string> ours;
   for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -140,14 +163,14 @@ Result<InheritedListener> claim(std::vector<InheritedListener>& given, const Lis
 }  // namespace
 
 Result<std::vector<InheritedListener>> take_inherited_listeners() {
-  const auto pid = number_in("LISTEN_PID");
+  const bool ours = meant_for_us();
   const char* sockets = std::getenv("LISTEN_FDS");
   const bool some = sockets != nullptr && *sockets != '\0';
   const long count = some ? number_in("LISTEN_FDS").value_or(-1) : 0;
   const std::vector<std::string> names = names_given();
   forget_variables();
   std::vector<InheritedListener> listeners;
-  if (pid != ::getpid() || count == 0) return listeners;
+  if (!ours || count == 0) return listeners;
   if (count < 0 || count > kMost)
     return plain_error("use LISTEN_FDS", "it is no number of sockets");
   if (!names.empty() && names.size() != static_cast<std::size_t>(count))
