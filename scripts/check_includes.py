@@ -19,7 +19,9 @@ ALLOWED = {
     "worker/metrics": ["shared/core", "shared/io", "public", "worker/metrics"],
     "supervisor/core": ["shared/core", "supervisor/core"],
     "supervisor/io": ["shared/core", "shared/io", "supervisor/core", "supervisor/io"],
-    "supervisor/cli": ["shared/core", "shared/io", "supervisor/core", "supervisor/io", "supervisor/cli"],
+    "supervisor/client": ["shared/core", "shared/io", "supervisor/core", "supervisor/io", "supervisor/client"],
+    "supervisor/cli": ["shared/core", "shared/io", "supervisor/core", "supervisor/io", "supervisor/cli",
+                       "supervisor/client"],
 }
 # What no file in a core folder may contain: kernel, Asio, Beast, clocks.
 CORE_FORBIDDEN = re.compile(

@@ -11,11 +11,13 @@
 #include "shared/io/log_target.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/cli/command_line.hpp"
+#include "supervisor/client/client.hpp"
 #include "supervisor/io/control_socket_file.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/inherited_listeners.hpp"
 #include "supervisor/io/instance_lock.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/metrics_process.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/supervisor.hpp"
 
@@ -85,6 +87,12 @@ int run(const RunArguments& arguments, Signals& signals) {
   LoadedOptions loaded;
   if (const int failed = validate(arguments, sources, loaded); failed != 0) return failed;
   const Options& options = loaded.options;
+  std::string metrics_program;
+  if (options.metrics) {
+    auto found = find_metrics_program();
+    if (!found) return fail(ExitCode::BadConfiguration, found.error().message);
+    metrics_program = std::move(*found);
+  }
   auto given = take_inherited_listeners();
   if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
   auto matched = match_listeners(options.listeners, std::move(*given));
@@ -98,11 +106,18 @@ int run(const RunArguments& arguments, Signals& signals) {
   if (!access_log) return fail(ExitCode::Failure, access_log.error().message);
   auto listeners = ListenerSet::open(options.listeners, std::move(*matched));
   if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
+  std::optional<MetricsPlan> metrics;
+  if (options.metrics) {
+    auto plan = plan_metrics(options, std::move(metrics_program));
+    if (!plan) return fail(ExitCode::Failure, plan.error().message);
+    metrics = std::move(*plan);
+  }
   auto control = open_control(options);
   if (!control) return fail(ExitCode::Failure, control.error().message);
 
   Supervisor supervisor(std::move(sources), std::move(loaded), std::move(*listeners),
                         std::move(*access_log), signals);
+  if (metrics) supervisor.serve_metrics(std::move(*metrics));
   if (*control) supervisor.serve_control(std::move(**control));
   const Supervisor::Ended ended = supervisor.run();
   unlock_instance(*lock);
@@ -128,6 +143,8 @@ int main(int argc, char** argv) {
         return fail(line.code, line.text);
       case CommandLine::Action::Run:
         return run(line.run, *signals);
+      case CommandLine::Action::Client:
+        return run_client(line.client);
       case CommandLine::Action::Check:
         return check(line.run);
     }

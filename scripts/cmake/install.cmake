@@ -12,7 +12,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
 set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 
 # The supervisor.
-install(TARGETS holdfast DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT supervisor)
+install(TARGETS holdfast holdfast-metrics DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT supervisor)
 install(FILES docs/man/holdfast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT supervisor)
 # Where systemd looks whatever the library folder is called (systemd.unit(5)).
 install(FILES packaging/holdfast@.service packaging/holdfast@.socket DESTINATION lib/systemd/system

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "supervisor/cli/client_commands.hpp"
+#include "supervisor/cli/completion.hpp"
 #include "supervisor/cli/run_command.hpp"
 
 namespace holdfast::supervisor {
@@ -24,6 +26,16 @@ CommandLine print(std::string text) {
   return result;
 }
 
+const CLI::App* add_completion(CLI::App& app, std::string& shell) {
+  CLI::App* completion = app.add_subcommand("completion", "Print completion for a shell");
+  completion->add_option("SHELL", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->type_name("");
+  completion->footer("For example: source <(holdfast completion bash)");
+  return completion;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
@@ -40,6 +52,10 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   app.require_subcommand(0, 1);
   const RunCommand run(app, RunCommand::Kind::Run, run_arguments);
   const RunCommand check(app, RunCommand::Kind::Check, run_arguments);
+  ClientOptions client_options;
+  const ClientCommands client(app, client_options);
+  std::string shell;
+  const CLI::App* completion = add_completion(app, shell);
   std::ranges::reverse(ours);  // CLI11 takes them from the back
   try {
     app.parse(ours);
@@ -50,6 +66,13 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     return print(chosen.empty() ? app.help() : chosen.front()->help());
   } catch (const CLI::ParseError& error) {
     return fail(error.what());
+  }
+  if (completion->parsed()) return print(completion_script(app, shell));
+  if (client.chosen()) {
+    CommandLine result;
+    result.action = CommandLine::Action::Client;
+    result.client = std::move(client_options);
+    return result;
   }
   if (!run.chosen() && !check.chosen()) return fail("expected a subcommand; see holdfast --help");
   CommandLine result;

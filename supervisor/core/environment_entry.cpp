@@ -37,4 +37,26 @@ Result<EnvironmentEntry> parse_environment_entry(const std::string& text) {
   return entry;
 }
 
+Result<std::vector<EnvironmentEntry>> parse_environment_file(const std::string& file,
+                                                             std::string_view text) {
+  std::vector<EnvironmentEntry> entries;
+  for (std::size_t line = 1; !text.empty(); ++line) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view entry = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (entry.ends_with('\r')) entry.remove_suffix(1);
+    if (entry.find_first_not_of(" \t") == entry.npos || entry.front() == '#') continue;
+    const std::string where = "read " + file + ":" + std::to_string(line);
+    const std::size_t equals = entry.find('=');
+    if (equals == entry.npos || entry.find('\0') != entry.npos)
+      return plain_error(where, "expected NAME=VALUE");
+    EnvironmentEntry made;
+    made.name = entry.substr(0, equals);
+    made.value = entry.substr(equals + 1);
+    if (!check_variable_name(made.name)) return plain_error(where, "that is no name of a variable");
+    entries.push_back(std::move(made));
+  }
+  return entries;
+}
+
 }  // namespace holdfast::supervisor

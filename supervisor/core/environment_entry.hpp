@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "shared/core/result.hpp"
 
@@ -26,5 +28,10 @@ Result<void> check_variable_name(const std::string& name);
 
 // "NAME=VALUE", or "NAME" for Inherited.
 Result<EnvironmentEntry> parse_environment_entry(const std::string& text);
+
+// Lines NAME=VALUE, the value as it stands; empty lines and those that begin with # are skipped.
+// `file` is what errors call it.
+Result<std::vector<EnvironmentEntry>> parse_environment_file(const std::string& file,
+                                                             std::string_view text);
 
 }  // namespace holdfast::supervisor

@@ -27,6 +27,12 @@ Result<void> add_listener(Options& options, const std::string& text) {
   return {};
 }
 
+Result<void> set_metrics(Options& options, const std::string& text) {
+  HOLDFAST_ASSIGN(ListenAddress address, parse_listen_address(text));
+  options.metrics = ListenerSpec{"metrics", std::move(address)};
+  return {};
+}
+
 Result<void> set_workers(Options& options, const std::string& text) {
   if (text == "auto") {
     options.fleet.workers = 0;
@@ -73,6 +79,8 @@ std::vector<OptionRow> service_rows() {
        set_label},
       {"access-log", "PATH|stdout|stderr|off", "Where requests are logged", "stdout",
        set_text(&Options::access_log), Kind::Text, Change::AtRestart},
+      {"metrics", "ADDRESS", "Serve /metrics, /livez, /readyz and a status page there", "",
+       set_metrics, Kind::Text, Change::AtRestart},
       {"pid-file", "PATH", "Written once the service accepts, removed at stop", "",
        set_text(&Options::pid_file), Kind::Text, Change::AtRestart},
       {"control", "PATH", "Socket for reload, status and the other commands",

@@ -1,9 +1,16 @@
 #include "supervisor/io/generation_settings.hpp"
 
+#include "supervisor/io/generation_environment.hpp"
+#include "supervisor/io/worker_rights.hpp"
+
 namespace holdfast::supervisor {
 
 Result<LaunchPlan> plan_for(const Options& options) {
-  return make_launch_plan(options.command, options.cwd);
+  HOLDFAST_ASSIGN(LaunchPlan plan, make_launch_plan(options.command, options.cwd));
+  HOLDFAST_ASSIGN(const auto account, find_account(options.user));
+  HOLDFAST_ASSIGN(plan.rights, resolve_rights(options, account));
+  HOLDFAST_ASSIGN(plan.environment, generation_environment(options, account, plan.cwd));
+  return plan;
 }
 
 Result<GenerationSettings> read_generation_settings(const OptionSources& sources) {

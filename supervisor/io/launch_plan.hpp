@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shared/core/result.hpp"
+#include "supervisor/io/worker_rights.hpp"
 
 namespace holdfast::supervisor {
 
@@ -16,6 +17,7 @@ struct LaunchPlan {
   std::vector<std::string> arguments;    // argv, its first as the operator wrote it
   std::string cwd;                       // absolute, no symlink left
   std::vector<std::string> environment;  // "NAME=value", without HOLDFAST_CHANNEL_FD
+  WorkerRights rights;
 };
 
 // The directory that a relative command is looked up from: `cwd` when given, else $PWD when it

@@ -34,6 +34,7 @@ struct ChildSetup {
   const char* cwd;
   const std::vector<UniqueFd>& from_three;  // all above the numbers that they will get
   const std::vector<char*>& pid_digits;     // where the child writes its own pid
+  const WorkerRights& rights;
 
   process::error_code on_setup(process::posix::default_launcher& launcher,
                                const process::filesystem::path&, const char* const*) const {
@@ -50,8 +51,11 @@ struct ChildSetup {
                       (channel < 0 || ::fcntl(channel, F_SETFD, 0) == 0) && place_from_three() &&
                       ::chdir(cwd) == 0 && reset_signals();
     write_pid();
-    if (done) return {};
-    return {errno, boost::system::system_category()};
+    if (!done) return {errno, boost::system::system_category()};
+    const int refused = take_rights(rights);
+    if (refused == 0) return {};
+    errno = refused;  // what Boost hands to the parent
+    return {refused, boost::system::system_category()};
   }
 
   // dup2(2) makes a copy without CLOEXEC; the sources keep theirs and go at exec.
@@ -163,7 +167,8 @@ Result<LaunchedProcess> ProcessLauncher::launch(const LaunchPlan& plan,
   launcher.env = environment.data();
   const ChildSetup setup{null.get(),          descriptors.stderr_target,
                          descriptors.channel, plan.cwd.c_str(),
-                         placed.sources,      pid_digits};
+                         placed.sources,      pid_digits,
+                         plan.rights};
   process::error_code failed;
   try {
     auto child =
@@ -178,7 +183,7 @@ Result<LaunchedProcess> ProcessLauncher::launch(const LaunchPlan& plan,
   if (failed) {
     // Boost leaves a child whose exec failed as a zombie.
     kill_and_reap(launcher.pid);
-    return errno_error(action, failed.value());
+    return Error{"cannot " + action + ": " + rights_error(failed.value()), failed.value()};
   }
 
   const pid_t pid = launcher.pid;

@@ -59,13 +59,28 @@ Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
   adopt_orphans();
+  if (metrics_) metrics_->start();
   answer(Started{});
   notifier_.begin();
   io_.run();
+  if (metrics_) metrics_->finish(kLastWords);
   if (!options_.pid_file.empty()) remove_pid_file(options_.pid_file);
   events_.flush_for(kLastWords);
   operators_.server().finish(kLastWords);
   return ended_;
+}
+
+void Supervisor::serve_metrics(MetricsPlan plan) {
+  MetricsProcess::Callbacks callbacks;
+  callbacks.on_connected = [this](UniqueFd end) {
+    operators_.server().serve(std::move(end), ControlAccess::ReadOnly);
+  };
+  callbacks.on_report = [this](const Report& report) {
+    if (reaper_) reaper_->look();
+    perform(report);
+    events_.flush();
+  };
+  metrics_.emplace(io_, std::move(plan), std::move(callbacks));
 }
 
 void Supervisor::report_start() {

@@ -20,6 +20,7 @@
 #include "supervisor/io/event_log.hpp"
 #include "supervisor/io/generation_settings.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/metrics_process.hpp"
 #include "supervisor/io/oom_kills.hpp"
 #include "supervisor/io/operators.hpp"
 #include "supervisor/io/process_launcher.hpp"
@@ -43,6 +44,7 @@ class Supervisor {
              Signals& signals);
   ~Supervisor();
 
+  void serve_metrics(MetricsPlan plan);
   // Operators are heard there from run() on.
   void serve_control(ControlSocketFile socket) { operators_.server().listen(std::move(socket)); }
 
@@ -92,6 +94,7 @@ class Supervisor {
   Operators::Host host();
   StatusFacts status_facts();
   void report_start();
+  void add_label(Report& report) const;
   Result<std::vector<std::string>> prepare(GenerationId generation);
   void renew_ticket_keys();
   void tell(WorkerId worker, const ControlMessage& message);
@@ -103,6 +106,7 @@ class Supervisor {
   boost::asio::io_context io_{1};     // one thread: Asio leaves out its locks
   EventLog events_;
   ServiceNotifier notifier_;
+  std::optional<MetricsProcess> metrics_;
   TimePoint started_at_ = Clock::now();
   ProcessMemory memory_;
   Operators operators_;

@@ -1,4 +1,6 @@
 // What the fleet asks for, done: each action is one call of the kernel or one message.
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <unistd.h>
 
@@ -188,6 +190,19 @@ void Supervisor::perform(const AnnounceServing&) {
   }
 }
 
+// What a generation is called belongs to its beginning and its verdict.
+void Supervisor::add_label(Report& report) const {
+  constexpr std::array<std::string_view, 3> kVerdicts{"serving", "reload_done", "reload_failed"};
+  if (std::ranges::find(kVerdicts, report.event) == kVerdicts.end()) return;
+  for (const auto& [key, value] : report.fields) {
+    const auto* generation = std::get_if<std::uint64_t>(&value);
+    if (key != "generation" || generation == nullptr) continue;
+    const auto settings = settings_.find(GenerationId{*generation});
+    if (settings == settings_.end() || settings->second.options.label.empty()) return;
+    return void(report.with("label", settings->second.options.label));
+  }
+}
+
 void Supervisor::perform(const Report& decided) {
   Report full{decided.severity, decided.event, {}};
   if (decided.worker) {
@@ -200,6 +215,7 @@ void Supervisor::perform(const Report& decided) {
     }
   }
   full.fields.insert(full.fields.end(), decided.fields.begin(), decided.fields.end());
+  add_label(full);
   if (decided.worker && decided.with_stderr_tail) {
     if (WorkerProcess* process = find(*decided.worker)) {
       full.with("stderr_tail", lines_json(process->output().tail(), kTailBytes));

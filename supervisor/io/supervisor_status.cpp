@@ -27,6 +27,8 @@ StatusFacts Supervisor::status_facts() {
   facts.name = options_.name;
   facts.version = HOLDFAST_VERSION;
   facts.started_at = started_at_;
+  if (fleet_.serving && settings_.contains(*fleet_.serving))
+    facts.label = settings_.at(*fleet_.serving).options.label;
   facts.listeners = listeners_.infos();
   for (const auto& [id, process] : workers_)
     facts.processes[id] = {process->pid(), memory_.resident(process->pid(), now)};

@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   record.listener = input.text();
   record.remote_ipaddr = input.text();
   record.client_ip = input.text();
+  record.label = input.text();
   TlsInfo tls;
   if (input.number(1) % 2 == 1) record.tls = &tls;
   tls.server_name = input.text();

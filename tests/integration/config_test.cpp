@@ -1,11 +1,14 @@
 // `holdfast run --config`: read at the start, and again at each reload.
+#include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/integration/scenario.hpp"
-#include "tests/support/child_process.hpp"
+#include "tests/support/process_facts.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -27,21 +30,283 @@ struct ConfigFile {
 };
 
 struct ConfigTest : ::testing::Test {
-  // The run has no --listen, --workers or command of its own: the file has them.
-  SupervisorRun& start(SupervisorOptions options = {}) {
-    options.listen = {};
-    options.workers = {};
-    options.bare = true;
-    options.flags.insert(options.flags.end(), {"--config", config.path});
-    run = std::make_unique<SupervisorRun>(std::move(options));
+  ConfigTest() {
+    config.set("listen", {"127.0.0.1:0"}).set("command", {demo_path()}).set("probation", "0");
+  }
+
+  // Listeners, workers and command are the file's.
+  SupervisorRun& start(const std::map<std::string, std::string>& environment = {}) {
+    run = std::make_unique<SupervisorRun>(SupervisorOptions{.listen = {},
+                                                            .flags = {"--config", config.path},
+                                                            .workers = {},
+                                                            .environment = environment});
     run->wait_ready();
     return *run;
+  }
+
+  // A reload that is done, and the pid of its first worker.
+  pid_t reload() {
+    const Event verdict = run->reload();
+    EXPECT_EQ(verdict.name(), "reload_done") << verdict.fields;
+    return run->worker_pid(static_cast<int>(verdict.number("generation")));
   }
 
   TempDir files;
   ConfigFile config{files.file("holdfast.json")};
   std::unique_ptr<SupervisorRun> run;
 };
+
+TEST_F(ConfigTest, FileGivesListenersWorkersAndCommand) {
+  config.set("workers", 2).set("listen", {{{"name", "web"}, {"address", "127.0.0.1:0"}}});
+  start();
+  EXPECT_EQ(run->started_workers().size(), 2u);
+  EXPECT_EQ(run->wait("started").fields.at("listeners").at(0).at("name"), "web");
+  EXPECT_EQ(RawClient(run->address()).get("/").status, 200);
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, ReloadReadsTheFileAgain) {
+  start();
+  const pid_t old = run->worker_pid(1);
+  config.set("workers", 3).set("label", "v2");
+  reload();
+  EXPECT_EQ(run->started_workers(2).size(), 3u);
+  EXPECT_EQ(run->wait("reload_done").fields.value("label", ""), "v2");
+  EXPECT_TRUE(wait_gone(old));
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, LabelIsInTheAccessLogOfItsGeneration) {
+  config.set("label", "v1 \"first\"");
+  start();
+  RawClient(run->address()).get("/");
+  config.set("label", "v2");
+  reload();
+  RawClient(run->address()).get("/");
+  expect_clean_stop(*run);
+  EXPECT_EQ(run->wait("serving").text("label"), "v1 \"first\"");
+  EXPECT_EQ(run->log().count("label", "v1 \"first\""), 1u);
+  EXPECT_EQ(run->log().count("label", "v2"), 1u);
+}
+
+TEST_F(ConfigTest, FlagBeatsEnvironmentBeatsFileAtEachReload) {
+  config.set("workers", 1).set("stop_timeout", "10s").set("kill_timeout", "11s");
+  run = std::make_unique<SupervisorRun>(SupervisorOptions{
+      .listen = {},
+      .flags = {"--config", config.path},
+      .workers = "2",
+      .environment = {{"HOLDFAST_WORKERS", "4"}, {"HOLDFAST_LABEL", "from the environment"}}});
+  run->wait_ready();
+  config.set("workers", 3).set("label", "from the file");
+  reload();
+  EXPECT_EQ(run->started_workers(1).size(), 2u);
+  EXPECT_EQ(run->started_workers(2).size(), 2u);
+  EXPECT_EQ(run->wait("reload_done").fields.value("label", ""), "from the environment");
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, BadFileFailsTheReloadAndTheOldGenerationServesOn) {
+  start();
+  const pid_t old = run->worker_pid(1);
+  const auto good = config.keys;
+  config.set("redy_timeout", "1s");
+  const Event verdict = run->reload();
+  ASSERT_EQ(verdict.name(), "reload_failed");
+  const std::string reason = verdict.text("reason");
+  EXPECT_TRUE(reason.starts_with("cannot read " + config.path + ":")) << reason;
+  EXPECT_TRUE(reason.ends_with("unknown key \"redy_timeout\"; did you mean \"ready_timeout\"?"))
+      << reason;
+  EXPECT_EQ(RawClient(run->address()).get("/").generation(), 1);
+  EXPECT_EQ(run->worker_pid(1), old);
+  EXPECT_TRUE(is_alive(old));
+
+  std::filesystem::remove(config.path);
+  EXPECT_EQ(run->reload().text("reason"),
+            "cannot read " + config.path + ": No such file or directory");
+
+  config.keys = good;
+  config.set("workers", 2);
+  reload();
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, WorkerBornAfterAFailedReloadIsOfTheOldSettings) {
+  config.set("env", {{"MODE", "old"}});
+  start();
+  config.set("env", {{"MODE", "new"}}).set("command", {"/bin/false"});
+  ASSERT_EQ(run->reload().name(), "reload_failed");
+  const std::size_t from = run->mark();
+  ::kill(run->worker_pid(1), SIGKILL);
+  const Event born = run->wait("worker_accepting", from);
+  EXPECT_EQ(born.number("generation"), 1);
+  EXPECT_EQ(environment_of(static_cast<pid_t>(born.number("pid"))).at("MODE"), "old");
+}
+
+TEST_F(ConfigTest, EnvironmentIsThatOfTheGeneration) {
+  write_file(files.file("token"), "s3cret\n");
+  write_file(files.file("more.env"), "# comment\nFROM_FILE=one two\nMODE=weak\n");
+  config.set(
+      "env",
+      {{"MODE", "live"}, {"TOKEN", {{"file", files.file("token")}}}, {"INHERITED", nullptr}});
+  config.set("env_file", files.file("more.env"));
+  start({{"INHERITED", "yes"}, {"OTHER", "1"}});
+  auto first = environment_of(run->worker_pid(1));
+  EXPECT_EQ(first["MODE"], "live");
+  EXPECT_EQ(first["TOKEN"], "s3cret");
+  EXPECT_EQ(first["FROM_FILE"], "one two");
+  EXPECT_EQ(first["OTHER"], "1");
+  EXPECT_FALSE(first.contains("INHERITED"));
+
+  write_file(files.file("token"), "rotated");
+  config.set("env", {{"TOKEN", {{"file", files.file("token")}}}, {"OTHER", {{"inherit", true}}}});
+  config.set("clean_env", true).set("env_file", nlohmann::json::array());
+  const auto second = environment_of(reload());
+  EXPECT_EQ(second.at("TOKEN"), "rotated");
+  EXPECT_EQ(second.at("OTHER"), "1");
+  EXPECT_FALSE(second.contains("MODE")) << "removed from the file";
+  EXPECT_FALSE(second.contains("FROM_FILE"));
+  EXPECT_FALSE(second.contains("INHERITED"));
+  EXPECT_FALSE(second.contains("PATH"));
+
+  std::filesystem::remove(files.file("token"));
+  EXPECT_EQ(run->reload().text("reason"), "cannot read " + files.file("token") +
+                                              " for the variable TOKEN: No such file or directory");
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, ListenersComeAndGoUnderLoadAndNoClientFails) {
+  start();
+  const std::string kept = run->address();
+  LoadClient load(mixed_load(kept));
+  load.start();
+  ASSERT_TRUE(load.wait_for_requests(200));
+  for (int round = 0; round < rounds("HOLDFAST_TEST_RELOADS", 5); ++round) {
+    const std::string path = "unix:" + files.file("admin.sock");
+    config.set("listen", {"127.0.0.1:0", "admin=" + path, "extra=127.0.0.1:0"});
+    reload();
+    LoadClient of_removed(brisk_load(path));
+    of_removed.start();
+    ASSERT_TRUE(of_removed.wait_for_requests(100));
+    of_removed.expect_stop();
+    config.set("listen", {"127.0.0.1:0"});
+    const Event verdict = run->reload();
+    ASSERT_EQ(verdict.name(), "reload_done") << verdict.fields;
+    expect_no_failure(of_removed.join());
+    run->wait_for("end of the old generation", [&](const Event& e) {
+      return e.name() == "generation_drained" &&
+             e.number("generation") == verdict.number("generation") - 1;
+    });
+    EXPECT_FALSE(std::filesystem::exists(files.file("admin.sock")));
+    ASSERT_TRUE(load.wait_for_requests(load.requests_done() + 20));
+  }
+  expect_no_failure(load.finish());
+  EXPECT_EQ(run->count("reload_failed"), 0u);
+  expect_clean_stop(*run);
+}
+
+// Through a TCP listener, whose clients queue behind a SYN filter.
+TEST_F(ConfigTest, RemovedTcpListenerLosesNobodyThatItTook) {
+  config.set("listen", {"127.0.0.1:0", "extra=127.0.0.1:0"}).set("workers", 2);
+  start();
+  LoadClient of_removed(brisk_load(run->address(1)));
+  of_removed.start();
+  ASSERT_TRUE(of_removed.wait_for_requests(200));
+  of_removed.expect_stop();
+  config.set("listen", {"127.0.0.1:0"});
+  ASSERT_EQ(run->reload().name(), "reload_done");
+  expect_no_failure(of_removed.join());
+  EXPECT_TRUE(is_refused(run->address(1)));
+  EXPECT_EQ(RawClient(run->address(0)).get("/").status, 200);
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, ListenerOfAFailedReloadIsClosedAgain) {
+  start();
+  config.set("listen", {"127.0.0.1:0", "admin=unix:" + files.file("admin.sock")})
+      .set("command", {"/bin/false"});
+  ASSERT_EQ(run->reload().name(), "reload_failed");
+  EXPECT_FALSE(std::filesystem::exists(files.file("admin.sock")));
+  EXPECT_EQ(RawClient(run->address()).get("/").generation(), 1);
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, ListenerThatCannotBeBoundFailsTheReload) {
+  SupervisorRun other;
+  other.wait_ready();
+  start();
+  config.set("listen", {"127.0.0.1:0", "admin=" + other.address()});
+  const Event verdict = run->reload();
+  ASSERT_EQ(verdict.name(), "reload_failed");
+  EXPECT_NE(verdict.text("reason").find("Address already in use"), std::string::npos);
+  EXPECT_EQ(RawClient(run->address()).get("/").generation(), 1);
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, WhatNeedsARestartIsAWarningAndStaysAsItWas) {
+  start();
+  config.set("pid_file", files.file("pid"));
+  const std::size_t from = run->mark();
+  reload();
+  EXPECT_EQ(run->wait("option_needs_restart", from).text("option"), "pid_file");
+  EXPECT_FALSE(std::filesystem::exists(files.file("pid")));
+  expect_clean_stop(*run);
+}
+
+TEST_F(ConfigTest, CheckAcceptsWhatRunWouldAndTouchesNothing) {
+  config.set("listen", {"unix:" + files.file("never.sock")});
+  const CommandResult good = run_command({holdfast_path(), "check", "--config", config.path});
+  EXPECT_EQ(good.status, exited(0)) << good.err;
+  EXPECT_EQ(good.out, config.path + " is good\n");
+  EXPECT_FALSE(std::filesystem::exists(files.file("never.sock")));
+}
+
+struct BadKey {
+  const char* key;
+  nlohmann::json value;
+  std::string cause;  // how the line ends
+};
+
+TEST_F(ConfigTest, CheckAndRunRefuseTheSameWithExitCodeSix) {
+  const std::vector<BadKey> mistakes{
+      {"redy_timeout", "1s", "unknown key \"redy_timeout\"; did you mean \"ready_timeout\"?"},
+      {"ready_timeout", "soon",
+       "ready_timeout: cannot parse duration 'soon': expected a number and a unit, like 30s or "
+       "500ms"},
+      {"command", {"/no/such/program"}, "cannot run /no/such/program: No such file or directory"},
+      {"listen", nlohmann::json::array(), "--listen is required"},
+      {"cwd", "/no/such/folder", "cannot enter /no/such/folder: No such file or directory"},
+      {"user", "no-such-user", "there is no user no-such-user"},
+  };
+  for (const BadKey& mistake : mistakes) {
+    ConfigFile bad(files.file("bad.json"));
+    bad.keys = config.keys;
+    bad.set(mistake.key, mistake.value);
+    for (const char* command : {"check", "run"}) {
+      const CommandResult result = run_command({holdfast_path(), command, "--config", bad.path});
+      EXPECT_EQ(result.status, exited(6)) << command << " " << mistake.key << "\n" << result.err;
+      EXPECT_TRUE(result.err.starts_with("holdfast: cannot ")) << result.err;
+      EXPECT_TRUE(result.err.ends_with(mistake.cause + "\n")) << result.err;
+    }
+  }
+}
+
+TEST_F(ConfigTest, UnknownVariableIsExitCodeSix) {
+  const CommandResult result = run_command({"env", "HOLDFAST_WORKRES=2", holdfast_path(), "run",
+                                            "--listen", "127.0.0.1:0", "--", demo_path()});
+  EXPECT_EQ(result.status, exited(6));
+  EXPECT_EQ(result.err,
+            "holdfast: cannot use HOLDFAST_WORKRES: there is no such variable; did you mean "
+            "\"HOLDFAST_WORKERS\"?\n");
+}
+
+TEST_F(ConfigTest, FileThatWouldKeepUsWaitingIsRefused) {
+  ASSERT_EQ(::mkfifo(files.file("fifo").c_str(), 0600), 0);
+  const CommandResult result =
+      run_command({holdfast_path(), "check", "--config", files.file("fifo")});
+  EXPECT_EQ(result.status, exited(6));
+  EXPECT_EQ(result.err,
+            "holdfast: cannot read " + files.file("fifo") + ": it is no regular file\n");
+}
 
 }  // namespace
 }  // namespace holdfast::testing

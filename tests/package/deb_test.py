@@ -29,6 +29,7 @@ def inside():
     debs = [str(path) for path in sorted((BUILD / "packages").glob("*.deb"))]
     run("dpkg", "--install", *debs)
     check(run("holdfast", "--version") == f"holdfast {version()}\n", "holdfast --version")
+    check(run("holdfast-metrics", "--version") == f"holdfast-metrics {version()}\n", "holdfast-metrics --version")
     with tempfile.TemporaryDirectory() as folder:
         for module in ("holdfast-worker", "holdfast-worker-shared"):
             program = pathlib.Path(folder) / module

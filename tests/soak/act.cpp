@@ -54,8 +54,13 @@ Act::Act(const ActOptions& options)
       random_(options.seed) {}
 
 std::vector<std::string> Act::flags() const {
-  if (options_.idle.empty()) return {};
-  return {"--idle", options_.idle};
+  // Long enough that kills, stops and other reloads fall into it.
+  std::vector<std::string> chosen{"--probation", "150ms"};
+  if (!options_.idle.empty()) {
+    chosen.emplace_back("--idle");
+    chosen.push_back(options_.idle);
+  }
+  return chosen;
 }
 
 std::vector<std::string> Act::command() {

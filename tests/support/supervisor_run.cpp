@@ -31,11 +31,11 @@ std::string unique_name() {
 std::vector<std::string> command_line(const SupervisorOptions& options, const std::string& name,
                                       const std::string& access_log) {
   std::vector<std::string> argv = options.wrapper;
-  for (const std::string& part :
-       {holdfast_path(), std::string("run"), std::string("--name"), name,
-        std::string("--access-log"), access_log, std::string("--workers"), options.workers}) {
+  for (const std::string& part : {holdfast_path(), std::string("run"), std::string("--name"), name,
+                                  std::string("--access-log"), access_log}) {
     argv.push_back(part);
   }
+  if (!options.workers.empty()) argv.insert(argv.end(), {"--workers", options.workers});
   for (const std::string& listen : options.listen) {
     argv.emplace_back("--listen");
     argv.push_back(listen);
@@ -49,6 +49,12 @@ std::vector<std::string> command_line(const SupervisorOptions& options, const st
     argv.emplace_back("0s");
   }
   argv.insert(argv.end(), options.flags.begin(), options.flags.end());
+  // The file has it.
+  const auto has_file = [](const std::string& flag) { return flag == "--config"; };
+  if (options.command.empty() &&
+      std::any_of(options.flags.begin(), options.flags.end(), has_file)) {
+    return argv;
+  }
   argv.emplace_back("--");
   if (options.command.empty()) argv.push_back(demo_path());
   argv.insert(argv.end(), options.command.begin(), options.command.end());

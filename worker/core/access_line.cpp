@@ -18,7 +18,7 @@ AccessTexts texts_of(const AccessRecord& record) {
   AccessTexts texts{record.protocol,        record.http_method,   record.url,
                     record.http_host,       record.remote_ipaddr, record.client_ip,
                     record.http_user_agent, record.http_referer,  record.request_id,
-                    record.listener};
+                    record.listener,        record.label};
   if (record.tls != nullptr) {
     texts[kTlsVersion] = record.tls->version;
     texts[kTlsCipher] = record.tls->cipher;
@@ -91,6 +91,7 @@ void AccessLine::connection() {
   number(record_.worker);
   literal(",\"generation\":");
   number(record_.generation);
+  text(kLabel, ",\"label\":\"");
   if (record_.draining) literal(",\"draining\":true");
   if (record_.handed_off_from != 0) {
     literal(",\"handed_off_from\":");

@@ -23,6 +23,7 @@ enum AccessText : std::size_t {
   kReferer,
   kRequestId,
   kListener,
+  kLabel,
   kTlsVersion,
   kTlsCipher,
   kTlsServerName,
@@ -32,9 +33,9 @@ enum AccessText : std::size_t {
 
 // As `truncated` names them.
 constexpr std::array<std::string_view, kAccessTexts> kAccessTextNames{
-    "protocol",        "http_method",  "url",        "http_host", "remote_ipaddr", "client_ip",
-    "http_user_agent", "http_referer", "request_id", "listener",  "tls.version",   "tls.cipher",
-    "tls.server_name", "tls.alpn"};
+    "protocol",  "http_method",     "url",          "http_host",       "remote_ipaddr",
+    "client_ip", "http_user_agent", "http_referer", "request_id",      "listener",
+    "label",     "tls.version",     "tls.cipher",   "tls.server_name", "tls.alpn"};
 
 using AccessTexts = std::array<std::string_view, kAccessTexts>;
 AccessTexts texts_of(const AccessRecord& record);
@@ -46,7 +47,7 @@ struct AccessPlan {
 };
 
 // Every number and name at its longest, without the texts' values and the handler's fields.
-constexpr std::size_t kFixedPart = 1344;
+constexpr std::size_t kFixedPart = 1360;
 // Names in `truncated`: the texts' and at most kMaxLogFields of the handler's.
 constexpr std::size_t kTruncatedPart = 256 + kMaxLogFields * (kMaxLogKey + 3);
 static_assert(kFixedPart + kTruncatedPart < kMaxAccessLine, "shortening always suffices");

@@ -10,7 +10,7 @@ namespace {
 
 // What a reader of the log misses least comes first.
 constexpr std::array<AccessText, kAccessTexts> kShortenOrder{
-    kReferer, kUserAgent, kTlsServerName, kHost,    kClientIp,  kListener,   kRequestId,
+    kReferer, kUserAgent, kTlsServerName, kHost,    kClientIp,  kListener,   kLabel, kRequestId,
     kMethod,  kRemoteIp,  kProtocol,      kTlsAlpn, kTlsCipher, kTlsVersion, kUrl};
 
 constexpr AccessPlan full_plan(std::size_t fields) {

@@ -69,6 +69,7 @@ struct AccessRecord {
   std::uint64_t pid = 0;
   std::uint64_t worker = 0;
   std::uint64_t generation = 0;
+  std::string_view label;  // of the deploy
   bool draining = false;
   std::uint64_t handed_off_from = 0;  // the generation that had the connection before; 0: absent
   Completion completion = Completion::Ok;
@@ -78,7 +79,7 @@ struct AccessRecord {
 
 // Values are cut at kMaxLoggedUrl and kMaxLoggedText bytes of their source. Where the line would
 // still be too long, the handler's fields go first (the last one first), then http_referer,
-// http_user_agent, tls.server_name, http_host, client_ip, listener, request_id, http_method,
+// http_user_agent, tls.server_name, http_host, client_ip, listener, label, request_id, http_method,
 // remote_ipaddr, protocol, the rest of tls and url are shortened, each as far as needed.
 // `truncated` names all that is not whole.
 void append_access_line(std::string& out, const AccessRecord& record);

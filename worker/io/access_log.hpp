@@ -22,6 +22,7 @@ namespace holdfast::worker {
 struct Identity {
   std::uint64_t generation = 0;
   std::uint64_t worker = 0;
+  std::string label = {};  // of the deploy; "" when it has none
 };
 
 inline constexpr Millis kFlushLogEvery{1'000};  // a kill -9 loses at most this much

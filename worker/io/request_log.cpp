@@ -97,6 +97,7 @@ void RequestLog::add(Exchange& exchange, const Connection& connection, TimePoint
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;
+  record.label = identity_.label;
   record.draining = draining;
   if (connection.origin)
     record.handed_off_from = std::exchange(connection.origin->handed_off_from, 0);

@@ -28,8 +28,8 @@ class RequestLog {
 
   // Whose X-Forwarded-For is believed (Options::trusted_proxies).
   Result<void> trust(const std::vector<std::string>& networks);
-  void set_identity(Identity identity) { identity_ = identity; }
-  Identity identity() const { return identity_; }
+  void set_identity(Identity identity) { identity_ = std::move(identity); }
+  const Identity& identity() const { return identity_; }
 
   // What every line adds up to; kept without an access log too.
   ListenerCounters& listeners() { return listeners_; }

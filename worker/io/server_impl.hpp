@@ -62,7 +62,7 @@ class Server::Impl {
 
   boost::asio::io_context& io() { return io_; }
   bool ready() const { return ready_; }
-  Identity identity() { return sessions_.requests().identity(); }
+  const Identity& identity() { return sessions_.requests().identity(); }
   const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:

@@ -54,7 +54,8 @@ void Server::Impl::on_message(const ControlMessage& message, std::vector<UniqueF
 }
 
 void Server::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
-  sessions_.requests().set_identity({welcome.generation.value, welcome.worker.value});
+  sessions_.requests().set_identity(
+      {welcome.generation.value, welcome.worker.value, welcome.label});
   follow(welcome.options, options_);
   use_policy();
   if (tls_) tls_->use_ticket_keys(welcome.ticket_keys);

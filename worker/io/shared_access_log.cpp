@@ -65,6 +65,7 @@ bool SharedAccessLog::write(const AccessEntry& entry, bool draining) {
   record.pid = pid_;
   record.worker = identity_.worker;
   record.generation = identity_.generation;
+  record.label = identity_.label;
   record.draining = draining;
   record.completion = completion_of(entry.completion);
   record.fields = std::span(fields.data(), count);

@@ -20,7 +20,7 @@ class SharedAccessLog {
  public:
   SharedAccessLog();
 
-  void set_identity(Identity identity) { identity_ = identity; }
+  void set_identity(Identity identity) { identity_ = std::move(identity); }
   // An empty descriptor turns the log off.
   void open(UniqueFd target);
   bool enabled() const { return enabled_; }

@@ -80,7 +80,7 @@ void Worker::Impl::await_welcome() {
 }
 
 LifecyclePolicy Worker::Impl::on_welcome(const Welcome& welcome, std::vector<UniqueFd> fds) {
-  identity = {welcome.generation.value, welcome.worker.value};
+  identity = {welcome.generation.value, welcome.worker.value, welcome.label};
   log_.set_identity(identity);
   follow(welcome.options, settings_);
   for (std::size_t i = 0; i < welcome.listeners.size(); ++i)

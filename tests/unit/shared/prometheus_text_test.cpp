@@ -28,6 +28,19 @@ TEST_P(PrometheusTextGoldenTest, AStatusIsThisText) {
 INSTANTIATE_TEST_SUITE_P(OfTheSupervisor, PrometheusTextGoldenTest,
                          ::testing::Values("starting", "serving", "reloading"));
 
+TEST(PrometheusTextTest, EveryMetricIsInTheDocumentation) {
+  const std::string docs = golden("../../docs/metrics.md");
+  std::istringstream lines(golden("metrics/reloading.txt"));
+  int found = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("# TYPE ")) continue;
+    const std::string name = line.substr(7, line.rfind(' ') - 7);
+    EXPECT_NE(docs.find("`" + name + "`"), std::string::npos) << name;
+    ++found;
+  }
+  EXPECT_GT(found, 20);
+}
+
 TEST(PrometheusTextTest, AListenerWithoutTrafficHasZeros) {
   const auto text = prometheus_text(R"({"listeners":[{"name":"admin"}]})");
   ASSERT_TRUE(text);

@@ -56,6 +56,7 @@ const std::vector<Sample>& samples() {
   static const std::vector<Sample> all{
       {"config", "/f", [](const Options& o) { return o.config == "/f"; }},
       {"name", "shop", [](const Options& o) { return o.name == "shop"; }},
+      {"metrics", ":9100", [](const Options& o) { return o.metrics.has_value(); }},
       {"listen", ":81", [](const Options& o) { return o.listeners.size() == 1; }},
       {"command", "./x", [](const Options& o) { return o.command.size() == 1; }},
       {"workers", "3", [](const Options& o) { return o.fleet.workers == 3; }},

@@ -55,6 +55,14 @@ Json checked(const std::string& line) {
   return json;
 }
 
+TEST(AccessRecordTest, LabelOfTheDeployFollowsItsGeneration) {
+  AccessRecord record = typical();
+  record.label = "v1.2 \"hot\"";
+  EXPECT_NE(line_of(record).find(R"("generation":3,"label":"v1.2 \"hot\"","completion")"),
+            std::string::npos)
+      << line_of(record);
+}
+
 TEST(AccessRecordTest, LineHasTheSchemasKeysInItsOrder) {
   EXPECT_EQ(
       line_of(typical()),
@@ -272,7 +280,7 @@ TEST(AccessRecordTest, RandomBytesInEveryFieldStillGiveOneValidLine) {
   for (int round = 0; round < 500; ++round) {
     SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round));
     std::vector<std::string> texts;
-    for (int i = 0; i < 44; ++i) texts.push_back(bytes(i == 0 ? 4000 : 700));
+    for (int i = 0; i < 45; ++i) texts.push_back(bytes(i == 0 ? 4000 : 700));
     std::vector<LogField> fields;
     for (std::size_t i = 10; i < 10 + random() % 30; ++i)
       fields.push_back({i % 2 == 0 ? "key_that_is_exactly_forty_bytes_long____" : "k", texts[i]});
@@ -287,6 +295,7 @@ TEST(AccessRecordTest, RandomBytesInEveryFieldStillGiveOneValidLine) {
     record.listener = texts[7];
     record.remote_ipaddr = texts[8];
     record.client_ip = texts[9];
+    record.label = texts[44];
     const TlsInfo tls{texts[40], texts[41], texts[42], texts[43], round % 2 == 0};
     if (round % 4 != 0) record.tls = &tls;
     record.fields = fields;
