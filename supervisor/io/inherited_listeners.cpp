@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "shared/io/syscall.hpp"
@@ -98,7 +98,9 @@ Result<InheritedListener> take(int fd, std::string name) {
   HOLDFAST_TRY(set_cloexec(fd, true));
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno_error(what, errno);
-  return InheritedListener{std::move(name), std::move(address), std::move(own)};
+  const bool stored = name.starts_with(kStoredPrefix);
+  if (stored) name.erase(0, kStoredPrefix.size());
+  return InheritedListener{std::move(name), std::move(address), std::move(own), stored};
 }
 
 // What systemd 259 sets beside LISTEN_PID, because a pid may be used again: the inode of the
@@ -179,11 +181,30 @@ Result<std::vector<InheritedListener>> take_inherited_listeners() {
                                                  " sockets");
   for (int i = 0; i < count; ++i) {
     const auto place = static_cast<std::size_t>(i);
-    HOLDFAST_ASSIGN(InheritedListener listener,
-                    take(kFirst + i, names.empty() ? std::string() : names[place]));
-    listeners.push_back(std::move(listener));
+    const std::string name = names.empty() ? std::string() : names[place];
+    auto listener = take(kFirst + i, name);
+    // Our own from before, and dead: a start must not fail for it.
+    if (!listener && name.starts_with(kStoredPrefix)) continue;
+    if (!listener) return listener.error();
+    listeners.push_back(std::move(*listener));
   }
   return listeners;
+}
+
+std::vector<std::string> drop_stale_listeners(std::vector<InheritedListener>& given,
+                                              const std::vector<ListenerSpec>& specs) {
+  std::vector<std::string> dropped;
+  std::erase_if(given, [&](const InheritedListener& one) {
+    const bool wanted = std::ranges::any_of(specs, [&](const ListenerSpec& spec) {
+      const auto* tcp = std::get_if<TcpAddress>(&spec.address);
+      const bool any_port = tcp != nullptr && tcp->port == 0;
+      return spec.name == one.name && (any_port || same_address(one, spec));
+    });
+    if (!one.stored || wanted) return false;
+    dropped.push_back(std::string(kStoredPrefix) + one.name);
+    return true;
+  });
+  return dropped;
 }
 
 Result<std::vector<InheritedListener>> match_listeners(const std::vector<ListenerSpec>& specs,
