@@ -65,6 +65,7 @@ void Supervisor::adopt_orphans() {
   }
   if (!options_.subreaper && ::getpid() != 1) return;
   reaper_ = std::make_unique<StrangerReaper>(io_, [this](pid_t pid) {
+    if (metrics_ && metrics_->pid() == pid) return true;
     return std::ranges::any_of(workers_,
                                [&](const auto& entry) { return entry.second->pid() == pid; });
   });
