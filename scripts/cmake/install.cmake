@@ -13,7 +13,10 @@ set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc)
 
 # The supervisor.
 install(TARGETS holdfast holdfast-metrics DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT supervisor)
-install(FILES docs/man/holdfast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT supervisor)
+foreach(page holdfast.1 holdfast.conf.5 holdfast-protocol.7)
+  string(REGEX MATCH "[0-9]$" section ${page})
+  install(FILES docs/man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT supervisor)
+endforeach()
 # Where systemd looks whatever the library folder is called (systemd.unit(5)).
 install(FILES packaging/holdfast@.service packaging/holdfast@.socket DESTINATION lib/systemd/system
   COMPONENT supervisor)
