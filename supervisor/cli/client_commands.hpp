@@ -5,7 +5,7 @@
 
 #include "supervisor/client/client_options.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): not ours
 class App;
 }
 

@@ -16,10 +16,10 @@ std::string variable(const char* name) {
 
 Target find_target(const ClientOptions& options) {
   std::string path = options.control.empty() ? variable("HOLDFAST_CONTROL") : options.control;
-  if (!path.empty()) return {path, path};
+  if (!path.empty()) return {path, path, false};
   std::string name = options.name.empty() ? variable("HOLDFAST_NAME") : options.name;
   if (name.empty()) name = "default";
-  return {control_path(name), "'" + name + "'"};
+  return {control_path(name), "'" + name + "'", true};
 }
 
 }  // namespace holdfast::supervisor

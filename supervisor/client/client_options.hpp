@@ -32,6 +32,7 @@ struct ClientOptions {
 struct Target {
   std::string path;
   std::string shown;  // "'default'", or the path
+  bool by_name = false;
 };
 Target find_target(const ClientOptions& options);
 

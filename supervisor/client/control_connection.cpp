@@ -23,6 +23,18 @@ int poll_timeout(std::optional<TimePoint> deadline) {
 
 std::string action_for(const Target& target) { return "reach the supervisor " + target.shown; }
 
+// The runtime directory may be one in /tmp that somebody else made first, to give false verdicts.
+Result<void> trust_server(int fd, const Target& target) {
+  ucred owner{};
+  socklen_t size = sizeof owner;
+  if (!target.by_name || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) != 0) return {};
+  if (owner.uid == 0 || owner.uid == ::geteuid()) return {};
+  Error error = plain_error(action_for(target),
+                            "uid " + std::to_string(owner.uid) + " listens on " + target.path);
+  error.code = EPERM;
+  return error;
+}
+
 }  // namespace
 
 void throw_exception_from_error(const Failure& failure, const boost::source_location&) {
@@ -39,6 +51,7 @@ Result<ControlConnection> ControlConnection::open(const Target& target) {
   if (!fd) return errno_error(action_for(target), errno);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return errno_error(action_for(target), errno);
+  HOLDFAST_TRY(trust_server(fd.get(), target));
   return ControlConnection(std::move(fd), target);
 }
 

@@ -106,6 +106,7 @@ std::vector<GenerationTraffic> FleetCounters::generations() const {
   std::map<GenerationId, Traffic> sums = ended_;
   for (const auto& [worker, life] : lives_) sums[life.generation] += life.traffic;
   std::vector<GenerationTraffic> all;
+  all.reserve(sums.size());
   for (auto& [generation, traffic] : sums) all.push_back({generation, std::move(traffic)});
   return all;
 }

@@ -75,10 +75,12 @@ std::optional<std::string> ControlServer::refusal(const ControlPeer& peer) const
   if (!may_control(peer, ::geteuid(), socket_->group))
     return "cannot use the control socket: uid " + std::to_string(peer.uid) +
            " is neither root nor its owner nor in its group";
+  // Others must not be able to lock out those who are responsible.
+  const bool ours = peer.uid == 0 || peer.uid == ::geteuid();
   const auto same = std::ranges::count_if(
       clients_, [&](const auto& client) { return client->peer().uid == peer.uid; });
   if (static_cast<std::size_t>(same) < limits_.clients_per_user &&
-      clients_.size() < limits_.clients)
+      (ours || clients_.size() < limits_.clients))
     return std::nullopt;
   return "cannot use the control socket: too many connections";
 }

@@ -95,6 +95,9 @@ void Operators::perform(ControlClient& client, const OperatorRequest& request) {
 }
 
 void Operators::reload(ControlClient& client, const ReloadOrder& order) {
+  if (order.wait == ReloadWait::No && host_.fleet().stop) {
+    return client.send(error_reply("cannot reload: the supervisor stops", ExitCode::ReloadFailed));
+  }
   client.send(accepted_reply());
   if (order.wait == ReloadWait::No) return host_.feed(ReloadRequested{});
   const std::uint64_t request = next_request_++;

@@ -114,6 +114,35 @@ TEST_F(OperatorCommandsTest, EveryCommandSaysThatNobodyRuns) {
   }
 }
 
+TEST_F(OperatorCommandsTest, SocketOfAnotherUserInOurPlaceIsNotTrusted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else here";
+  // As in a shared /tmp, where somebody made the directory first.
+  const std::string uid = "65534";
+  const std::string folder = files.file("holdfast-" + uid);
+  ASSERT_EQ(::chmod(files.path().c_str(), 0711), 0);
+  ASSERT_EQ(::mkdir(folder.c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(folder.c_str(), 0777), 0);
+  const auto as = [&](const std::string& who, std::vector<std::string> argv) {
+    argv.insert(argv.begin(), {"setpriv", "--reuid=" + who, "--regid=" + who, "--clear-groups",
+                               "env", "TMPDIR=" + files.path().string(), "XDG_RUNTIME_DIR="});
+    return argv;
+  };
+  if (run_command(as(uid, {"test", "-x", holdfast_path()})).status != exited(0))
+    GTEST_SKIP() << "the program is not for everybody";
+  const std::string path = folder + "/default.sock";
+  ChildProcess spoof({.argv = as("65533", {"python3", "-c",
+                                           "import socket,os,time;s=socket.socket(socket.AF_UNIX);"
+                                           "s.bind('" +
+                                               path + "');os.chmod('" + path +
+                                               "',0o777);s.listen();time.sleep(60)"})});
+  CommandResult result;
+  EXPECT_TRUE(eventually([&] {
+    result = run_command(as(uid, {holdfast_path(), "status", "--timeout", "1s"}));
+    return result.status == exited(4);
+  }));
+  EXPECT_NE(result.err.find("uid 65533 listens on"), std::string::npos) << result.err;
+}
+
 TEST_F(OperatorCommandsTest, SupervisorThatWasKilledDoesNotRun) {
   start();
   run->signal(SIGKILL);
@@ -221,6 +250,7 @@ TEST_F(OperatorCommandsTest, SecondStopIsNoStopAtOnce) {
   EXPECT_EQ(run->count("stopping_at_once"), 0u);
   EXPECT_EQ(ask(*run, {"scale", "2"}).status, exited(1)) << "the supervisor stops";
   EXPECT_EQ(ask(*run, {"reload", "--wait"}).status, exited(10));
+  EXPECT_EQ(ask(*run, {"reload"}).status, exited(10));
   EXPECT_EQ(ask(*run, {"stop", "--now", "--wait"}).status, exited(0));
   EXPECT_EQ(run->wait_exit(), exited(0));
   EXPECT_EQ(run->count("stopping_at_once"), 1u);
