@@ -64,13 +64,12 @@ struct Options {
 
   std::string pid_file;  // empty: none
 
-  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
-  std::optional<ListenerSpec> metrics;
   // protocol: native. What is linked with the library can be paused and asked; the others are for
   //   services that are not.
   // readiness: what the protocol has; a service that says nothing gets a second to fail.
   // probe: none. An address of the worker's own says more than one that two generations share.
   ForeignOptions foreign;
+
   // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
   std::optional<ListenerSpec> metrics;
 
