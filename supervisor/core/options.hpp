@@ -70,14 +70,14 @@ struct Options {
   // probe: none. An address of the worker's own says more than one that two generations share.
   ForeignOptions foreign;
 
-  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
-  std::optional<ListenerSpec> metrics;
-
   // Orphans of workers are the init process's business; where we are that process, they always are
   // ours.
   bool subreaper = false;
-  // Listeners that outlive a stop surprise everybody who did not ask for it.
+  // Listeners that outlive a stop would surprise everybody who did not ask for it.
   bool fdstore = false;
+
+  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
+  std::optional<ListenerSpec> metrics;
   // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
   // that was asked for must be made.
   std::string control;

@@ -44,6 +44,8 @@ class MetricsProcess {
   MetricsProcess(const MetricsProcess&) = delete;
   MetricsProcess& operator=(const MetricsProcess&) = delete;
 
+  pid_t pid() const { return pid_; }  // -1: it does not run
+
   void start();
   // The service is over: refuses new clients, lets it answer those it has, and kills it when it
   // takes longer. Blocks; the io_context need not run.

@@ -58,8 +58,8 @@ Supervisor::~Supervisor() { signals_.stop(); }
 Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
-  if (metrics_) metrics_->start();
   adopt_orphans();
+  if (metrics_) metrics_->start();
   answer(Started{});
   notifier_.begin();
   io_.run();
@@ -76,6 +76,7 @@ void Supervisor::serve_metrics(MetricsPlan plan) {
     operators_.server().serve(std::move(end), ControlAccess::ReadOnly);
   };
   callbacks.on_report = [this](const Report& report) {
+    if (reaper_) reaper_->look();  // it may have died, and hidden a stranger
     perform(report);
     events_.flush();
   };

@@ -57,6 +57,13 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   return {};
 }
 
+// Once a generation serves with them: what never served is not worth keeping.
+void Supervisor::store_listeners() {
+  if (!options_.fdstore || !notifier_.connected()) return;
+  for (const ListenerSet::Kept& kept : listeners_.keep())
+    notifier_.store(std::string(kStoredPrefix) + kept.name, kept.fd);
+}
+
 // Before the first worker starts, whose orphans may come at once.
 void Supervisor::adopt_orphans() {
   if (options_.subreaper) {
@@ -65,6 +72,7 @@ void Supervisor::adopt_orphans() {
   }
   if (!options_.subreaper && ::getpid() != 1) return;
   reaper_ = std::make_unique<StrangerReaper>(io_, [this](pid_t pid) {
+    if (metrics_ && metrics_->pid() == pid) return true;
     return std::ranges::any_of(workers_,
                                [&](const auto& entry) { return entry.second->pid() == pid; });
   });
