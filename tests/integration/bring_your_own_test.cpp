@@ -2,6 +2,7 @@
 // times, and then stopped under load.
 #include <chrono>
 #include <csignal>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
@@ -157,6 +158,35 @@ TEST_P(BringYourOwnTest, WhatIsQueuedAtAStopIsAnswered) {
   run.wait_ready();
   expect_queue_answered_at_stop(run, 20);
 }
+
+#ifdef BEAST_SERVER
+// It accepts from all of its listeners or from none; here from all, beside the new generation.
+TEST(BringYourOwnListenersTest, OneThatAReloadTakesAwayLosesNobodyThatItTook) {
+  const TempDir files;
+  const auto write = [&](const std::string& listeners) {
+    std::ofstream(files.file("f")) << R"({"probation": "0", "listen": [)" << listeners << "]}";
+  };
+  write(R"("127.0.0.1:0", "extra=127.0.0.1:0")");
+  SupervisorRun run({.listen = {},
+                     .flags = {"--config", files.file("f")},
+                     .command = {BEAST_SERVER},
+                     .workers = "2"});
+  run.wait_ready();
+  LoadClient kept(brisk_load(run.address(0)));
+  LoadClient removed(brisk_load(run.address(1)));
+  kept.start();
+  removed.start();
+  ASSERT_TRUE(kept.wait_for_requests(200));
+  ASSERT_TRUE(removed.wait_for_requests(200));
+  removed.expect_stop();
+  write(R"("127.0.0.1:0")");
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  expect_no_failure(removed.join());
+  ASSERT_TRUE(kept.wait_for_requests(kept.requests_done() + 200));
+  expect_no_failure(kept.finish());
+  expect_clean_stop(run);
+}
+#endif
 
 TEST_P(BringYourOwnTest, TheDeadlineCutsWhatIsLeft) {
   SupervisorRun run(options({"--stop-timeout", "300ms"}));

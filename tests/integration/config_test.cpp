@@ -205,8 +205,11 @@ TEST_F(ConfigTest, ListenersComeAndGoUnderLoadAndNoClientFails) {
 }
 
 // Through a TCP listener, whose clients queue behind a SYN filter.
-TEST_F(ConfigTest, RemovedTcpListenerLosesNobodyThatItTook) {
+struct RemovedListenerTest : ConfigTest, ::testing::WithParamInterface<const char*> {};
+
+TEST_P(RemovedListenerTest, LosesNobodyThatItTook) {
   config.set("listen", {"127.0.0.1:0", "extra=127.0.0.1:0"}).set("workers", 2);
+  config.set("idle", GetParam());
   start();
   LoadClient of_removed(brisk_load(run->address(1)));
   of_removed.start();
@@ -219,6 +222,8 @@ TEST_F(ConfigTest, RemovedTcpListenerLosesNobodyThatItTook) {
   EXPECT_EQ(RawClient(run->address(0)).get("/").status, 200);
   expect_clean_stop(*run);
 }
+
+INSTANTIATE_TEST_SUITE_P(Idle, RemovedListenerTest, ::testing::Values("close", "handoff"));
 
 TEST_F(ConfigTest, ListenerOfAFailedReloadIsClosedAgain) {
   start();

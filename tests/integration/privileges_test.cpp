@@ -140,6 +140,15 @@ TEST_F(PrivilegesTest, EnvironmentIsTheUsersAndNotRoots) {
   EXPECT_EQ(variables["HOME"], ::getpwnam(kNobody)->pw_dir);
 }
 
+TEST_F(PrivilegesTest, WorkersOfOtherProtocolsRunAsTheUserToo) {
+  SupervisorRun python({.flags = {"--user", kNobody, "--protocol", "systemd"},
+                        .command = {"/usr/bin/python3", PYTHON_SERVER}});
+  python.wait_ready();
+  expect_is_nobody(python.worker_pid(1));
+  EXPECT_EQ(RawClient(python.address()).get("/").status, 200);
+  expect_clean_stop(python);
+}
+
 TEST_F(PrivilegesTest, ProgramThatTheUserMayNotRunFailsTheStartAndIsNotRunAsRoot) {
   const TempDir files;
   std::filesystem::copy_file(demo_path(), files.file("worker"));
