@@ -34,8 +34,8 @@ def serve(sock):
             connection, _ = sock.accept()
         except BlockingIOError:
             time.sleep(0.005)
-        except OSError:
-            return
+        except OSError:  # somebody shut it down, and holdfast is about to heal it
+            time.sleep(0.005)
         else:
             connection.setblocking(True)
             answer(connection)

@@ -54,6 +54,7 @@ class ForeignWorkerTest : public ::testing::Test {
     EXPECT_NE(verdict.text("reason").find(reason), std::string::npos) << verdict.fields;
     EXPECT_EQ(body(run), "Hello, world!");
     EXPECT_TRUE(is_alive(old));
+    run.wait_workers(1);
   }
 
   TempDir files;

@@ -39,13 +39,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert "Typo" in seen.stderr and seen.returncode != 0, seen.stderr
 
 # Every flag in a unit is one that the program knows.
-commands = subprocess.run([HOLDFAST, "--help"], capture_output=True, text=True).stdout
-assert "\n  run " in commands, commands
 for line in (ROOT / "packaging/holdfast@.service").read_text().splitlines():
     if line.startswith("Exec"):
         words = line.partition("=")[2].split()
-        if f"\n  {words[1]} " not in commands:
-            continue
         usage = subprocess.run([HOLDFAST, words[1], "--help"], capture_output=True, text=True).stdout
         for word in words:
             assert not word.startswith("--") or word in usage, f"{words[1]} does not know {word}"
