@@ -71,6 +71,10 @@ int validate(const RunArguments& arguments, OptionSources& sources, LoadedOption
   if (auto plan = plan_for(loaded.options); !plan) {
     return fail(ExitCode::BadConfiguration, plan.error().message);
   }
+  if (loaded.options.metrics) {
+    if (const auto program = find_metrics_program(); !program)
+      return fail(ExitCode::BadConfiguration, program.error().message);
+  }
   return to_int(ExitCode::Ok);
 }
 
@@ -88,12 +92,6 @@ int run(const RunArguments& arguments, Signals& signals) {
   LoadedOptions loaded;
   if (const int failed = validate(arguments, sources, loaded); failed != 0) return failed;
   const Options& options = loaded.options;
-  std::string metrics_program;
-  if (options.metrics) {
-    auto found = find_metrics_program();
-    if (!found) return fail(ExitCode::BadConfiguration, found.error().message);
-    metrics_program = std::move(*found);
-  }
   auto given = take_inherited_listeners();
   if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
   for (const std::string& name : drop_stale_listeners(*given, options.listeners))
@@ -111,7 +109,7 @@ int run(const RunArguments& arguments, Signals& signals) {
   if (!listeners) return fail(ExitCode::Failure, listeners.error().message);
   std::optional<MetricsPlan> metrics;
   if (options.metrics) {
-    auto plan = plan_metrics(options, std::move(metrics_program));
+    auto plan = plan_metrics(options);
     if (!plan) return fail(ExitCode::Failure, plan.error().message);
     metrics = std::move(*plan);
   }

@@ -57,6 +57,9 @@ ClientCommands::ClientCommands(CLI::App& app, ClientOptions& options)
   add_reload();
   add_status();
   add_events();
+  CLI::App* metrics =
+      add(ClientOptions::Command::Metrics, "metrics", "Print metrics in Prometheus' text format");
+  add_timeout(*metrics, "Wait at most D for the answer (default: 10s)");
   add_scale();
   add_stop();
   CLI::App* reopen = add(ClientOptions::Command::ReopenLogs, "reopen-logs",

@@ -9,6 +9,7 @@ namespace holdfast::supervisor {
 int run_reload(const ClientOptions& options);
 int run_status(const ClientOptions& options);
 int run_events(const ClientOptions& options);
+int run_metrics(const ClientOptions& options);
 int run_stop(const ClientOptions& options);
 int run_scale(const ClientOptions& options);
 int run_reopen_logs(const ClientOptions& options);

@@ -11,7 +11,7 @@
 namespace holdfast::supervisor {
 
 struct ClientOptions {
-  enum class Command : std::uint8_t { Reload, Stop, Status, Scale, ReopenLogs, Events };
+  enum class Command : std::uint8_t { Reload, Stop, Status, Scale, ReopenLogs, Events, Metrics };
   Command command = Command::Status;
   std::string control;  // --control
   std::string name;     // --name

@@ -73,6 +73,8 @@ int run_client(const ClientOptions& options) {
       return run_reopen_logs(options);
     case ClientOptions::Command::Events:
       return run_events(options);
+    case ClientOptions::Command::Metrics:
+      return run_metrics(options);
   }
   return to_int(ExitCode::Failure);
 }

@@ -75,7 +75,8 @@ Result<std::string> find_metrics_program() {
   return {boost::system::in_place_value, program};
 }
 
-Result<MetricsPlan> plan_metrics(const Options& options, std::string program) {
+Result<MetricsPlan> plan_metrics(const Options& options) {
+  HOLDFAST_ASSIGN(std::string program, find_metrics_program());
   HOLDFAST_ASSIGN(ListenerSet listeners, ListenerSet::open({*options.metrics}));
   return MetricsPlan{std::move(program), options.user.empty() ? kNobody : options.user,
                      std::move(listeners)};

@@ -29,7 +29,7 @@ struct MetricsPlan {
 };
 Result<std::string> find_metrics_program();
 // REQUIRES: options.metrics.
-Result<MetricsPlan> plan_metrics(const Options& options, std::string program);
+Result<MetricsPlan> plan_metrics(const Options& options);
 
 class MetricsProcess {
  public:

@@ -76,7 +76,7 @@ void Supervisor::serve_metrics(MetricsPlan plan) {
     operators_.server().serve(std::move(end), ControlAccess::ReadOnly);
   };
   callbacks.on_report = [this](const Report& report) {
-    if (reaper_) reaper_->look();
+    if (reaper_) reaper_->look();  // it may have died, and hidden a stranger
     perform(report);
     events_.flush();
   };

@@ -55,9 +55,8 @@ TEST(MetricsTest, CountsAreThoseOfTheAccessLogOverReloads) {
     EXPECT_EQ(metrics->reload().name(), "reload_done");
     expect_no_failure(load.finish());
   }
-  const auto last_reload = metrics->mark();
-  metrics->reload();  // whoever served is gone when it is drained
-  metrics->wait("generation_drained", last_reload);
+  metrics->reload();
+  metrics->wait_workers(2);  // whoever served is gone
   EXPECT_TRUE(metrics.eventually_says(kCommitted, 4));
   const AccessLog log = metrics->log();
   EXPECT_GT(log.count("http_status_code", 404), 0u);
@@ -191,6 +190,25 @@ TEST(MetricsTest, TheAlertsOfTheDocumentationAreRulesThatPrometheusTakes) {
   const CommandResult checked = run_command({"promtool", "check", "rules", HOLDFAST_ALERTS});
   EXPECT_EQ(checked.status, exited(0)) << checked.out << checked.err;
   EXPECT_NE(checked.out.find("SUCCESS: 7 rules found"), std::string::npos) << checked.out;
+}
+
+TEST(MetricsTest, TheCommandPrintsWhatTheServerServes) {
+  MetricsRun metrics;
+  metrics->wait_ready();
+  RawClient(metrics->address()).get("/");
+  ASSERT_TRUE(metrics.eventually_says(responses_of(2), 1));
+  ASSERT_TRUE(metrics.eventually_says(R"(holdfast_connections{generation="1"})", 0));
+  const auto steady = [](const std::string& text) {
+    Samples samples = read_samples(text);
+    samples.erase("holdfast_uptime_seconds");
+    samples.erase(R"(holdfast_worker_resident_memory_bytes{generation="1"})");
+    return samples;
+  };
+  const CommandResult printed =
+      run_command({holdfast_path(), "metrics", "--name", metrics->name()});
+  EXPECT_EQ(printed.status, exited(0)) << printed.err;
+  EXPECT_EQ(steady(printed.out), steady(metrics.text()));
+  EXPECT_EQ(run_command({holdfast_path(), "metrics", "--name", "nobody-here"}).status, exited(3));
 }
 
 TEST(MetricsTest, AUnixSocketWorksAndItsFileGoesWithTheRun) {

@@ -30,6 +30,8 @@ def inside():
     run("dpkg", "--install", *debs)
     check(run("holdfast", "--version") == f"holdfast {version()}\n", "holdfast --version")
     check(run("holdfast-metrics", "--version") == f"holdfast-metrics {version()}\n", "holdfast-metrics --version")
+    for page in ("man1/holdfast.1", "man5/holdfast.conf.5", "man7/holdfast-protocol.7"):
+        check(page in run("dpkg", "--listfiles", "holdfast"), f"{page} is not in the package")
     with tempfile.TemporaryDirectory() as folder:
         for module in ("holdfast-worker", "holdfast-worker-shared"):
             program = pathlib.Path(folder) / module

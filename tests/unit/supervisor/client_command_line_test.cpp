@@ -30,7 +30,7 @@ std::string printed_by(const std::vector<std::string>& arguments) {
   return line.text;
 }
 
-const std::vector<std::string> kClientNames{"reload", "status",      "events",
+const std::vector<std::string> kClientNames{"reload", "metrics",     "status", "events",
                                             "scale",  "reopen-logs", "stop"};
 
 TEST(ClientCommandLineTest, ReloadWaitsForWhatItIsTold) {
@@ -71,6 +71,7 @@ TEST(ClientCommandLineTest, FlagsReachTheirOptions) {
   const ClientOptions events = client_of({"events", "-f", "--output"});
   EXPECT_EQ(events.command, Command::Events);
   EXPECT_TRUE(events.follow && events.output);
+  EXPECT_EQ(client_of({"metrics"}).command, Command::Metrics);
   EXPECT_EQ(client_of({"reopen-logs"}).command, Command::ReopenLogs);
   EXPECT_NE(fault_in({"status", "--name", "../x"}).find("name"), std::string::npos);
 }
