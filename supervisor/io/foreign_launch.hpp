@@ -21,7 +21,7 @@ struct ForeignLaunch {
   GenerationId generation;
   WorkerId worker;
   std::vector<ListenerInfo> listeners;
-  std::vector<int> descriptors;  // one for each; kept by the caller
+  std::vector<int> descriptors = {};  // one for each; kept by the caller
   std::size_t child_index = 0;
   Millis probation{0};
   Millis heartbeat_timeout{0};  // 0: no watchdog

@@ -75,6 +75,7 @@ void ForeignWorkerProcess::feed(const ForeignEvent& event) {
 }
 
 void ForeignWorkerProcess::perform(const ForeignSay& action) {
+  if (closed_) return;
   boost::asio::post(io_, [weak = std::weak_ptr(calls_), message = action.message] {
     if (const auto calls = weak.lock()) calls->channel.on_message(message, {});
   });
@@ -140,6 +141,7 @@ void ForeignWorkerProcess::probed(const std::string& failure) {
 }
 
 void ForeignWorkerProcess::said(const NotifyMessage& message) {
+  if (worker_.phase == ForeignPhase::Gone) return;
   const bool fresh = !message.status.empty() && message.status != status_;
   if (fresh && Clock::now() - status_at_ >= kStatusEvery) {
     status_ = message.status;
@@ -198,6 +200,7 @@ void ForeignWorkerProcess::ended(ExitStatus status) {
 }
 
 void ForeignWorkerProcess::after(Millis delay, std::function<void()> then) {
+  if (worker_.phase == ForeignPhase::Gone) return;
   timer_.expires_after(delay);
   timer_.async_wait([then = std::move(then)](boost::system::error_code cancelled) {
     if (!cancelled) then();

@@ -150,8 +150,11 @@ void MetricsProcess::wait_exit() {
 
 void MetricsProcess::on_exit() {
   int status = 0;
-  while (::waitpid(pid_, &status, WNOHANG) < 0 && errno == EINTR) {
-  }
+  pid_t got = 0;
+  do {
+    got = ::waitpid(pid_, &status, WNOHANG);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return wait_exit();  // as WorkerProcess::reap()
   output_->finish();
   Report exited = warning("metrics_exited").with("pid", static_cast<std::uint64_t>(pid_));
   if (WIFSIGNALED(status))

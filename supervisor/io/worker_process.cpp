@@ -18,13 +18,17 @@ WorkerProcess::WorkerProcess(boost::asio::io_context& io, GenerationId generatio
       on_exit_(std::move(callbacks.on_exit)) {
   (void)launched.pidfd.release();  // pidfd_ has it
   if (channel) channel_.emplace(io, std::move(channel), std::move(callbacks.channel));
+  wait_exit();
+}
+
+WorkerProcess::~WorkerProcess() = default;
+
+void WorkerProcess::wait_exit() {
   pidfd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                     [this](boost::system::error_code failed) {
                       if (!failed) reap();
                     });
 }
-
-WorkerProcess::~WorkerProcess() = default;
 
 void WorkerProcess::reap() {
   int status = 0;
@@ -32,6 +36,8 @@ void WorkerProcess::reap() {
   do {
     got = ::waitpid(pid_, &status, WNOHANG);
   } while (got < 0 && errno == EINTR);
+  // Asio may report an event of a descriptor that had this one's place in its tables before.
+  if (got == 0) return wait_exit();
   reaped_ = true;
   // What it wrote last belongs to the verdict.
   output_.finish();

@@ -43,6 +43,7 @@ class WorkerProcess {
   void kill_group();                // SIGKILL to it and to what it started
 
  private:
+  void wait_exit();
   void reap();
 
   GenerationId generation_;

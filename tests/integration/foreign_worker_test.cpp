@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -54,6 +55,7 @@ class ForeignWorkerTest : public ::testing::Test {
     EXPECT_NE(verdict.text("reason").find(reason), std::string::npos) << verdict.fields;
     EXPECT_EQ(body(run), "Hello, world!");
     EXPECT_TRUE(is_alive(old));
+    run.wait_workers(1);
   }
 
   TempDir files;
@@ -254,6 +256,26 @@ TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
   run.wait_ready();
   deploy("status=503 port=" + stem + "$1");
   expect_failed_reload(run, "its probe failed: status 503");
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, EinhornsAckMayComeOverTheDescriptorAndItsSignalIsUsr2) {
+  deploy("einhorn print_env");
+  SupervisorOptions options;
+  options.flags = {"--protocol", "einhorn", "--probation", "0s"};
+  options.command = {files.file("service")};
+  options.workers = "2";
+  SupervisorRun run(options);
+  run.wait_ready();
+  std::set<std::string> indices;
+  for (const Event& e : run.all("worker_output")) {
+    const std::string line = e.text("line");
+    if (line.starts_with("EINHORN_CHILD_INDEX=")) indices.insert(line.substr(20));
+    if (line.starts_with("EINHORN_MASTER_PID=")) {
+      EXPECT_EQ(line.substr(19), std::to_string(run.pid()));
+    }
+  }
+  EXPECT_EQ(indices, (std::set<std::string>{"0", "1"}));
   expect_clean_stop(run);
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The shipped unit files, as systemd-analyze reads them: no complaint, with programs and man pages where they will be."""
+"""The shipped unit files, as systemd-analyze reads them: no complaint, with the program where it is now."""
 import os
 import pathlib
 import shutil
@@ -16,11 +16,9 @@ if shutil.which("systemd-analyze") is None:
 
 with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
-    (root / "man/man1").mkdir(parents=True)
-    shutil.copy(ROOT / "docs/man/holdfast.1", root / "man/man1")
     units = []
     for name in ("holdfast@.service", "holdfast@.socket"):
-        text = (ROOT / "packaging" / name).read_text()
+        text = (ROOT / "scripts/systemd" / name).read_text()
         assert name.endswith(".socket") or "/usr/bin/holdfast" in text
         (root / name).write_text(text.replace("/usr/bin/holdfast", str(HOLDFAST)))
         instance = root / name.replace("@", "@web")
@@ -39,13 +37,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert "Typo" in seen.stderr and seen.returncode != 0, seen.stderr
 
 # Every flag in a unit is one that the program knows.
-commands = subprocess.run([HOLDFAST, "--help"], capture_output=True, text=True).stdout
-assert "\n  run " in commands, commands
 for line in (ROOT / "scripts/systemd/holdfast@.service").read_text().splitlines():
     if line.startswith("Exec"):
         words = line.partition("=")[2].split()
-        if f"\n  {words[1]} " not in commands:
-            continue
         usage = subprocess.run([HOLDFAST, words[1], "--help"], capture_output=True, text=True).stdout
         for word in words:
             assert not word.startswith("--") or word in usage, f"{words[1]} does not know {word}"

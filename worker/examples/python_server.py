@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import socket
-import threading
 
 
 def given_listener():
@@ -61,10 +60,19 @@ class Server(http.server.ThreadingHTTPServer):
         self.socket = listener  # listens already; nobody but holdfast may shut it down
 
 
+leaving = False
+
+
+def leave(*_):
+    global leaving
+    leaving = True  # and no more: a handler may run in the middle of anything
+
+
+signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGUSR2, leave)  # einhorn's
 server = Server(given_listener())
-for number in signal.SIGTERM, signal.SIGUSR2:  # einhorn's is USR2
-    # shutdown() waits for the loop of this very thread, so another one has to call it.
-    signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+server.timeout = 0.05
 say_ready()
-server.serve_forever(poll_interval=0.05)
+while not leaving:
+    server.handle_request()  # in a thread of its own; returns after the timeout when nobody comes
 server.server_close()
