@@ -17,6 +17,18 @@ foreach(page holdfast.1 holdfast.conf.5 holdfast-protocol.7)
   string(REGEX MATCH "[0-9]$" section ${page})
   install(FILES docs/man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT supervisor)
 endforeach()
+# Where each shell looks, under the name that it looks for.
+if(NOT CMAKE_CROSSCOMPILING)
+  foreach(place bash:bash-completion/completions:holdfast zsh:zsh/vendor-completions:_holdfast
+      fish:fish/vendor_completions.d:holdfast.fish)
+    string(REPLACE ":" ";" place ${place})
+    list(GET place 0 shell)
+    list(GET place 1 folder)
+    list(GET place 2 name)
+    install(FILES ${PROJECT_BINARY_DIR}/supervisor/holdfast.${shell} RENAME ${name}
+      DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder} COMPONENT supervisor)
+  endforeach()
+endif()
 # Where systemd looks whatever the library folder is called (systemd.unit(5)).
 install(FILES packaging/holdfast@.service packaging/holdfast@.socket DESTINATION lib/systemd/system
   COMPONENT supervisor)

@@ -15,11 +15,11 @@ constexpr std::string_view kPrefix = "HOLDFAST_";
 
 // Kubernetes and Docker tell a container about a service that is named holdfast by these.
 bool means_something_else(std::string_view variable) {
-  constexpr std::array<std::string_view, 2> kNames{"HOLDFAST_CONTROL", "HOLDFAST_CHANNEL_FD"};
+  constexpr std::array<std::string_view, 2> kNames{"HOLDFAST_CHANNEL_FD", "HOLDFAST_PORT"};
   constexpr std::array<std::string_view, 3> kPrefixes{"HOLDFAST_TEST_", "HOLDFAST_SERVICE_",
                                                       "HOLDFAST_PORT_"};
   const auto begins = [&](std::string_view prefix) { return variable.starts_with(prefix); };
-  return std::ranges::find(kNames, variable) != kNames.end() || variable == "HOLDFAST_PORT" ||
+  return std::ranges::find(kNames, variable) != kNames.end() ||
          std::ranges::any_of(kPrefixes, begins);
 }
 

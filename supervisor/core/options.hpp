@@ -71,6 +71,7 @@ struct Options {
   // readiness: what the protocol has; a service that says nothing gets a second to fail.
   // probe: none. An address of the worker's own says more than one that two generations share.
   ForeignOptions foreign;
+
   // Orphans of workers are the init process's business; where we are that process, they always are
   // ours.
   bool subreaper = false;

@@ -13,7 +13,8 @@ public = {path.relative_to(ROOT / "worker").as_posix() for path in (ROOT / "work
 check(headers == public, f"headers: {headers ^ public}")
 
 for name in ("bin/holdfast", "bin/holdfast-metrics", "share/man/man1/holdfast.1",
-             "share/man/man5/holdfast.conf.5", "share/man/man7/holdfast-protocol.7", "share/doc/holdfast/README.md",
+             "share/man/man5/holdfast.conf.5", "share/man/man7/holdfast-protocol.7",
+             "share/bash-completion/completions/holdfast", "share/doc/holdfast/README.md",
              "lib/systemd/system/holdfast@.service", "lib/systemd/system/holdfast@.socket",
              "share/doc/holdfast/docs/index.md"):
     check(name in installed, f"{name} is not installed")

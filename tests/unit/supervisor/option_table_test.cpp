@@ -1,11 +1,15 @@
 #include "supervisor/core/option_table.hpp"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "supervisor/core/config_values.hpp"
 #include "supervisor/core/nearest.hpp"
 #include "supervisor/core/option_values.hpp"
 
@@ -44,6 +48,37 @@ TEST(OptionTableTest, NamesAreUniqueAndSpellFlagVariableAndKey) {
 TEST(OptionTableTest, FileDoesNotNameItselfAndTheCommandIsNoVariable) {
   EXPECT_EQ(find_by_key("config"), nullptr);
   EXPECT_EQ(find_by_variable("HOLDFAST_COMMAND"), nullptr);
+}
+
+std::string read_page(const std::string& name) {
+  std::ifstream in(std::string(HOLDFAST_DOCS_DIR) + "/" + name);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(OptionDocsTest, EveryOptionHasItsRowWithFlagVariableAndKey) {
+  const std::string page = read_page("options.md");
+  for (const OptionRow& row : option_table()) {
+    const bool only_in_file = row.where == OptionRow::Where::OnlyInFile;
+    const std::string key = row.where == OptionRow::Where::NotInFile ? "" : "`" + key_of(row) + "`";
+    const std::string names =
+        only_in_file ? "` | | " + key + " | " : "` | `" + variable_of(row) + "` | " + key + " | ";
+    std::istringstream lines(page);
+    bool found = false;
+    for (std::string line; std::getline(lines, line);) {
+      const bool its_own = only_in_file || line.starts_with("| `" + flag_of(row) + " ") ||
+                           line.starts_with("| `" + flag_of(row) + "`");
+      found = found || (its_own && line.find(names) != std::string::npos);
+    }
+    EXPECT_TRUE(found) << "docs/options.md has no row for " << flag_of(row) << " with " << names;
+  }
+}
+
+TEST(OptionDocsTest, DocumentedFileIsGood) {
+  const auto values = values_of_config("example", read_page("examples/holdfast.json"));
+  ASSERT_TRUE(values) << values.error().message;
+  const auto options = merge_options({*values});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_TRUE(check_options(*options));
 }
 
 struct Sample {
@@ -199,8 +234,8 @@ TEST(OptionValuesTest, BadValueOfAVariableNamesTheVariable) {
 }
 
 TEST(OptionValuesTest, VariablesThatMeanSomethingElseAreLeftAlone) {
-  for (const char* name : {"HOLDFAST_CONTROL", "HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS",
-                           "HOLDFAST_SERVICE_HOST", "HOLDFAST_PORT", "HOLDFAST_PORT_80_TCP"}) {
+  for (const char* name : {"HOLDFAST_CHANNEL_FD", "HOLDFAST_TEST_RELOADS", "HOLDFAST_SERVICE_HOST",
+                           "HOLDFAST_PORT", "HOLDFAST_PORT_80_TCP"}) {
     const auto read = values_of_environment({{name, "x"}});
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_TRUE(read->empty()) << name;
