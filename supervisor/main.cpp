@@ -18,6 +18,7 @@
 #include "supervisor/io/instance_lock.hpp"
 #include "supervisor/io/listener_set.hpp"
 #include "supervisor/io/metrics_process.hpp"
+#include "supervisor/io/service_notifier.hpp"
 #include "supervisor/io/signals.hpp"
 #include "supervisor/io/supervisor.hpp"
 
@@ -93,6 +94,8 @@ int run(const RunArguments& arguments, Signals& signals) {
   const Options& options = loaded.options;
   auto given = take_inherited_listeners();
   if (!given) return fail(ExitCode::BadConfiguration, given.error().message);
+  for (const std::string& name : drop_stale_listeners(*given, options.listeners))
+    tell_manager_now("FDSTOREREMOVE=1\nFDNAME=" + name);
   auto matched = match_listeners(options.listeners, std::move(*given));
   if (!matched) return fail(ExitCode::BadConfiguration, matched.error().message);
   auto lock = lock_instance(options.name);

@@ -30,7 +30,7 @@ if(NOT CMAKE_CROSSCOMPILING)
   endforeach()
 endif()
 # Where systemd looks whatever the library folder is called (systemd.unit(5)).
-install(FILES packaging/holdfast@.service packaging/holdfast@.socket DESTINATION lib/systemd/system
+install(FILES scripts/systemd/holdfast@.service scripts/systemd/holdfast@.socket DESTINATION lib/systemd/system
   COMPONENT supervisor)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${doc_dir}/holdfast COMPONENT supervisor)
 install(DIRECTORY docs DESTINATION ${doc_dir}/holdfast COMPONENT supervisor PATTERN man EXCLUDE)

@@ -39,7 +39,7 @@ std::vector<OptionRow> foreign_rows() {
        "Asked before such a worker counts as accepting, and in probation", "", set_probe},
       {"subreaper", "", "Orphans of workers become ours and are reaped; as PID 1 always", "false",
        set_switch(&Options::subreaper), Kind::Switch, Change::AtRestart},
-      {"fdstore", "", "systemd keeps the listeners over a restart of the service", "false",
+      {"fdstore", "", "systemd keeps our listeners over a restart of the service", "false",
        set_switch(&Options::fdstore), Kind::Switch, Change::AtRestart},
   };
 }

@@ -75,8 +75,9 @@ struct Options {
   // Orphans of workers are the init process's business; where we are that process, they always are
   // ours.
   bool subreaper = false;
-  // Listeners that outlive a stop surprise everybody who did not ask for it.
+  // Listeners that outlive a stop would surprise everybody who did not ask for it.
   bool fdstore = false;
+
   // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
   // that was asked for must be made.
   std::string control;

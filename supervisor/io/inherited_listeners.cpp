@@ -12,7 +12,10 @@
 #include <optional>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "shared/io/syscall.hpp"
@@ -95,7 +98,29 @@ Result<InheritedListener> take(int fd, std::string name) {
   HOLDFAST_TRY(set_cloexec(fd, true));
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno_error(what, errno);
-  return InheritedListener{std::move(name), std::move(address), std::move(own)};
+  const bool stored = name.starts_with(kStoredPrefix);
+  if (stored) name.erase(0, kStoredPrefix.size());
+  return InheritedListener{std::move(name), std::move(address), std::move(own), stored};
+}
+
+// What systemd 259 sets beside LISTEN_PID, because a pid may be used again: the inode of the
+// process's pidfd, which is unique where pidfds have a file system of their own (Linux 6.9).
+// Nothing: this kernel cannot tell.
+std::optional<std::uint64_t> own_pidfd_id() {
+  constexpr auto kPidfs = 0x50494446;  // PID_FS_MAGIC (linux/magic.h)
+  const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  struct statfs system {};
+  struct stat info {};
+  if (!self || ::fstatfs(self.get(), &system) != 0 || system.f_type != kPidfs) return std::nullopt;
+  if (::fstat(self.get(), &info) != 0) return std::nullopt;
+  return info.st_ino;
+}
+
+bool meant_for_us() {
+  if (number_in("LISTEN_PID") != ::getpid()) return false;
+  const auto wanted = number_in("LISTEN_PIDFDID");
+  const auto own = own_pidfd_id();
+  return !wanted || !own || static_cast<std::uint64_t>(*wanted) == *own;
 }
 
 void forget_variables() {
@@ -140,14 +165,14 @@ Result<InheritedListener> claim(std::vector<InheritedListener>& given, const Lis
 }  // namespace
 
 Result<std::vector<InheritedListener>> take_inherited_listeners() {
-  const auto pid = number_in("LISTEN_PID");
+  const bool ours = meant_for_us();
   const char* sockets = std::getenv("LISTEN_FDS");
   const bool some = sockets != nullptr && *sockets != '\0';
   const long count = some ? number_in("LISTEN_FDS").value_or(-1) : 0;
   const std::vector<std::string> names = names_given();
   forget_variables();
   std::vector<InheritedListener> listeners;
-  if (pid != ::getpid() || count == 0) return listeners;
+  if (!ours || count == 0) return listeners;
   if (count < 0 || count > kMost)
     return plain_error("use LISTEN_FDS", "it is no number of sockets");
   if (!names.empty() && names.size() != static_cast<std::size_t>(count))
@@ -156,11 +181,30 @@ Result<std::vector<InheritedListener>> take_inherited_listeners() {
                                                  " sockets");
   for (int i = 0; i < count; ++i) {
     const auto place = static_cast<std::size_t>(i);
-    HOLDFAST_ASSIGN(InheritedListener listener,
-                    take(kFirst + i, names.empty() ? std::string() : names[place]));
-    listeners.push_back(std::move(listener));
+    const std::string name = names.empty() ? std::string() : names[place];
+    auto listener = take(kFirst + i, name);
+    // Our own from before, and dead: a start must not fail for it.
+    if (!listener && name.starts_with(kStoredPrefix)) continue;
+    if (!listener) return listener.error();
+    listeners.push_back(std::move(*listener));
   }
   return listeners;
+}
+
+std::vector<std::string> drop_stale_listeners(std::vector<InheritedListener>& given,
+                                              const std::vector<ListenerSpec>& specs) {
+  std::vector<std::string> dropped;
+  std::erase_if(given, [&](const InheritedListener& one) {
+    const bool wanted = std::ranges::any_of(specs, [&](const ListenerSpec& spec) {
+      const auto* tcp = std::get_if<TcpAddress>(&spec.address);
+      const bool any_port = tcp != nullptr && tcp->port == 0;
+      return spec.name == one.name && (any_port || same_address(one, spec));
+    });
+    if (!one.stored || wanted) return false;
+    dropped.push_back(std::string(kStoredPrefix) + one.name);
+    return true;
+  });
+  return dropped;
 }
 
 Result<std::vector<InheritedListener>> match_listeners(const std::vector<ListenerSpec>& specs,

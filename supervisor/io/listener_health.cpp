@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "shared/core/listen_address.hpp"
+#include "supervisor/io/listener_set.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -30,6 +31,31 @@ Result<ListenerHealth> check_listener(const BoundListener& listener) {
   if (listens(fd)) return ListenerHealth::Good;
   HOLDFAST_TRY(listen_again(fd, *tcp));
   return ListenerHealth::Repaired;
+}
+
+std::vector<ListenerSet::Repair> ListenerSet::repair() {
+  std::vector<Repair> repairs;
+  for (const Shared& listener : listeners_) {
+    // Behind a closed door nobody new comes.
+    if (listener->lost || listener->door_closed) continue;
+    const auto health = check_listener(listener->socket);
+    if (health && *health == ListenerHealth::Good) continue;
+    listener->lost = health && *health == ListenerHealth::Lost;
+    repairs.push_back({listener->name, listener->socket.address, {}});
+    if (!health) repairs.back().failure = health.error().message;
+    if (listener->lost) repairs.back().failure = "a worker shut it down; reload to bind it anew";
+  }
+  return repairs;
+}
+
+std::vector<ListenerSet::Kept> ListenerSet::keep() {
+  std::vector<Kept> kept;
+  for (const Shared& listener : listeners_) {
+    if (listener->inherited || listener->door_closed || listener->lost) continue;
+    listener->inherited = true;
+    kept.push_back({listener->name, listener->socket.fd.get()});
+  }
+  return kept;
 }
 
 }  // namespace holdfast::supervisor

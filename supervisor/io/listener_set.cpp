@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "shared/io/syscall.hpp"
-#include "supervisor/io/listener_health.hpp"
 #include "supervisor/io/queue_probe.hpp"
 #include "supervisor/io/socket_holders.hpp"
 #include "supervisor/io/syn_filter.hpp"
@@ -166,21 +165,6 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates(
     copies.push_back(std::move(copy));
   }
   return copies;
-}
-
-std::vector<ListenerSet::Repair> ListenerSet::repair() {
-  std::vector<Repair> repairs;
-  for (const Shared& listener : listeners_) {
-    // Behind a closed door nobody new comes.
-    if (listener->lost || listener->door_closed) continue;
-    const auto health = check_listener(listener->socket);
-    if (health && *health == ListenerHealth::Good) continue;
-    listener->lost = health && *health == ListenerHealth::Lost;
-    repairs.push_back({listener->name, listener->socket.address, {}});
-    if (!health) repairs.back().failure = health.error().message;
-    if (listener->lost) repairs.back().failure = "a worker shut it down; reload to bind it anew";
-  }
-  return repairs;
 }
 
 std::vector<ListenerSet::Shared> ListenerSet::concerned(const OnlyOf& only_of) const {

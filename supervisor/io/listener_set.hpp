@@ -58,6 +58,14 @@ class ListenerSet {
   };
   std::vector<Repair> repair();
 
+  // From now on they are as if they had been inherited: somebody else keeps a copy of each. Returns
+  // those that are new to it.
+  struct Kept {
+    std::string name;
+    int fd = -1;
+  };
+  std::vector<Kept> keep();
+
   // `only_of`: only what that generation has and none that goes on; nothing: everything.
   using OnlyOf = std::optional<GenerationId>;
 

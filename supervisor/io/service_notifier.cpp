@@ -72,7 +72,6 @@ ServiceNotifier::ServiceNotifier(boost::asio::io_context& io) : watch_(io), time
   if (meant_for.empty() || meant_for == std::to_string(notices_.pid)) {
     notices_.watchdog_usec = positive_number(variable("WATCHDOG_USEC"));
   }
-  manager_stores_ = socket_ && positive_number(variable("FDSTORE")).has_value();
   for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE"}) {
     ::unsetenv(name);
   }
@@ -93,15 +92,16 @@ void ServiceNotifier::tell(const Report& report) {
   if (notices_.phase != before) arm();
 }
 
-void ServiceNotifier::store(const std::vector<StoredDescriptor>& descriptors) {
-  for (const StoredDescriptor& one : descriptors) {
-    auto copy = duplicate(one.fd);
-    // FDPOLL=0: a listener with a full queue is no reason to drop it.
-    if (copy) send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + one.name, std::move(*copy));
-  }
+void ServiceNotifier::store(const std::string& name, int fd) {
+  auto copy = duplicate(fd);
+  // FDPOLL=0: systemd drops what hangs up, and a listener that a worker shut down does.
+  if (copy) send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, std::move(*copy));
 }
 
-void ServiceNotifier::forget(const std::string& name) { send("FDSTOREREMOVE=1\nFDNAME=" + name); }
+void tell_manager_now(const std::string& text) {
+  const UniqueFd socket = connect_to_manager(variable("NOTIFY_SOCKET"));
+  if (socket) ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 void ServiceNotifier::send(std::string text, UniqueFd fd) {
   if (!socket_ || text.empty()) return;

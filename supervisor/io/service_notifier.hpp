@@ -17,11 +17,6 @@
 
 namespace holdfast::supervisor {
 
-struct StoredDescriptor {
-  std::string name;
-  int fd = -1;
-};
-
 class ServiceNotifier {
  public:
   // Takes NOTIFY_SOCKET, WATCHDOG_* and FDSTORE out of the environment. Call it once, while there
@@ -32,14 +27,11 @@ class ServiceNotifier {
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
   bool connected() const { return static_cast<bool>(socket_); }
-  // The manager says that it keeps descriptors ($FDSTORE, systemd 254).
-  bool manager_stores() const { return manager_stores_; }
 
   void begin();  // the start is under way
   void tell(const Report& report);
-  // Kept by the manager over a restart, and given back as LISTEN_FDS under the same names.
-  void store(const std::vector<StoredDescriptor>& descriptors);
-  void forget(const std::string& name);
+  // Kept by the manager over a restart, and given back as LISTEN_FDS under this name.
+  void store(const std::string& name, int fd);
 
  private:
   struct Datagram {
@@ -52,12 +44,14 @@ class ServiceNotifier {
   void arm();
 
   ServiceNotices notices_;
-  bool manager_stores_ = false;
   UniqueFd socket_;
   std::deque<Datagram> waiting_;
   bool flushing_ = false;
   boost::asio::posix::stream_descriptor watch_;
   boost::asio::steady_timer timer_;
 };
+
+// Before there is a notifier: one datagram, or nothing where nobody listens.
+void tell_manager_now(const std::string& text);
 
 }  // namespace holdfast::supervisor

@@ -58,8 +58,8 @@ Supervisor::~Supervisor() { signals_.stop(); }
 Supervisor::Ended Supervisor::run() {
   report_start();
   signals_.start(io_, [this](const ReceivedSignal& signal) { on_signal(signal); });
-  if (metrics_) metrics_->start();
   adopt_orphans();
+  if (metrics_) metrics_->start();
   answer(Started{});
   notifier_.begin();
   io_.run();

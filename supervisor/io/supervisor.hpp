@@ -85,6 +85,7 @@ class Supervisor {
   Result<void> launch_foreign_worker(const StartWorker& action, const GenerationSettings& settings);
   std::size_t free_child_index(WorkerId worker);
   void adopt_orphans();
+  void store_listeners();
   void watch_listeners();
   void repair_listeners();
   WorkerProcess::Callbacks callbacks_for(WorkerId worker, GenerationId generation, pid_t pid);

@@ -226,6 +226,7 @@ void Supervisor::perform(const Report& decided) {
   events_.add(line);
   operators_.reported(full, line, now);
   notifier_.tell(decided);
+  if (decided.event == "serving" || decided.event == "reload_done") store_listeners();
 }
 
 void Supervisor::perform(const WakeAt& action) {

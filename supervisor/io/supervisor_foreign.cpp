@@ -57,6 +57,13 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   return {};
 }
 
+// Once a generation serves with them: what never served is not worth keeping.
+void Supervisor::store_listeners() {
+  if (!options_.fdstore || !notifier_.connected()) return;
+  for (const ListenerSet::Kept& kept : listeners_.keep())
+    notifier_.store(std::string(kStoredPrefix) + kept.name, kept.fd);
+}
+
 // Before the first worker starts, whose orphans may come at once.
 void Supervisor::adopt_orphans() {
   if (options_.subreaper) {

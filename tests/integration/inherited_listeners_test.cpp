@@ -93,6 +93,24 @@ TEST(InheritedListenersTest, SocketsForAnotherProcessAreNotTouched) {
   expect_clean_stop(run);
 }
 
+// LISTEN_PIDFDID, of systemd 259: a pid alone may be somebody else's from before.
+TEST(InheritedListenersTest, SocketsForAnEarlierProcessOfTheSamePidAreNotTouched) {
+  const BoundListener socket = bind_here("127.0.0.1:0");
+  for (const char* offset : {"0", "1"}) {
+    SupervisorOptions options = given(socket, "web=127.0.0.1:0");
+    options.wrapper.insert(options.wrapper.end(),
+                           {"/usr/bin/python3", "-c",
+                            "import os, sys; os.environ['LISTEN_PIDFDID'] = "
+                            "str(os.fstat(os.pidfd_open(os.getpid())).st_ino + int(sys.argv[1])); "
+                            "os.set_inheritable(3, True); os.execvp(sys.argv[2], sys.argv[2:])",
+                            offset});
+    SupervisorRun run(options);
+    run.wait_ready();
+    EXPECT_EQ(run.address() == socket.address, offset == std::string("0"));
+    expect_clean_stop(run);
+  }
+}
+
 // The real thing: systemd-socket-activate binds, and starts a script at the first connection. The
 // script is what systemd does with a service that is stopped and started again.
 TEST(InheritedListenersTest, UnderSystemdSocketActivateNoClientNoticesARestart) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "shared/io/bind_listener.hpp"
 #include "tests/integration/notify_listener.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
@@ -122,6 +123,76 @@ TEST(ServiceNotifyTest, ASocketThatIsNotThereIsNoReasonNotToRun) {
     EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
     expect_clean_stop(run);
   }
+}
+
+// What systemd keeps it gives back as LISTEN_FDS, under the name that it was stored by.
+SupervisorOptions restarted(const NotifyListener& systemd, const UniqueFd& kept,
+                            const std::string& name, const std::string& listen) {
+  SupervisorOptions options;
+  options.listen = {listen};
+  options.flags = {"--fdstore"};
+  options.environment = systemd.environment();
+  options.wrapper = {"/bin/bash", "-c",
+                     "exec 3<&" + std::to_string(kept.get()) +
+                         "; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=" + name +
+                         "; exec \"$@\"",
+                     "bash"};
+  options.pass = {kept.get()};
+  return options;
+}
+
+TEST(ServiceNotifyTest, WithFdstoreNoClientIsRefusedOverARestart) {
+  NotifyListener systemd;
+  SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
+  Notice stored = systemd.next_with("FDSTORE");
+  EXPECT_EQ(stored.get("FDNAME"), "stored.http") << stored.text;
+  EXPECT_EQ(stored.get("FDPOLL"), "0");
+  ASSERT_EQ(stored.fds.size(), 1u);
+  const std::string address = first.address();
+  expect_clean_stop(first);
+  RawClient between(address);
+  between.send(get_request("/"));
+  SupervisorRun second(restarted(systemd, stored.fds[0], "stored.http", address));
+  second.wait_ready();
+  EXPECT_EQ(second.address(), address);
+  EXPECT_EQ(between.read_response().body, "Hello, world!");
+  expect_clean_stop(second);
+  EXPECT_FALSE(is_refused(address));
+}
+
+TEST(ServiceNotifyTest, AStoredListenerThatIsNotWantedAnyMoreIsNoErrorAndLeavesTheStore) {
+  NotifyListener systemd;
+  Notice stored;
+  {
+    SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
+    stored = systemd.next_with("FDSTORE");
+    expect_clean_stop(first);
+  }
+  // Another name; and the same name with another address.
+  for (const char* listen : {"web=127.0.0.1:0", "http=[::1]:0"}) {
+    const bool other_address = std::string(listen).starts_with("http");
+    const std::string wanted =
+        other_address
+            ? "http=" + bind_listener(parse_listen_address("127.0.0.1:0").value()).value().address
+            : listen;
+    SupervisorRun run(restarted(systemd, stored.fds[0], "stored.http", wanted));
+    run.wait_ready();
+    EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.http") << wanted;
+    EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
+    expect_clean_stop(run);
+  }
+}
+
+TEST(ServiceNotifyTest, WithoutFdstoreNothingIsStored) {
+  NotifyListener systemd;
+  SupervisorOptions options{.environment = systemd.environment()};
+  options.environment["FDSTORE"] = "16";
+  SupervisorRun run(options);
+  run.wait_ready();
+  EXPECT_EQ(systemd.next().get("READY"), "1");
+  expect_clean_stop(run);
+  EXPECT_EQ(systemd.next().get("STOPPING"), "1");
+  EXPECT_TRUE(is_refused(run.address()));
 }
 
 }  // namespace

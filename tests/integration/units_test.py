@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory() as folder:
 # Every flag in a unit is one that the program knows.
 commands = subprocess.run([HOLDFAST, "--help"], capture_output=True, text=True).stdout
 assert "\n  run " in commands, commands
-for line in (ROOT / "packaging/holdfast@.service").read_text().splitlines():
+for line in (ROOT / "scripts/systemd/holdfast@.service").read_text().splitlines():
     if line.startswith("Exec"):
         words = line.partition("=")[2].split()
         if f"\n  {words[1]} " not in commands:

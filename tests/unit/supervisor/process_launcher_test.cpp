@@ -77,6 +77,58 @@ TEST_F(ProcessLauncherTest, TheChannelIsFoundByItsVariable) {
   EXPECT_NE(said.find("socket:"), std::string::npos);
 }
 
+// The numbers that it gets are in use here for other things, in the other order, or free.
+TEST_F(ProcessLauncherTest, ListenersAreAtThreeAndUpWhateverTheirNumbersWere) {
+  std::vector<UniqueFd> pipes;
+  std::vector<int> wanted;
+  for (int i = 0; i < 4; ++i) {
+    auto pipe = ::holdfast::output_pipe().value();
+    wanted.insert(wanted.begin(), pipe.second.get());
+    pipes.push_back(std::move(pipe.first));
+    pipes.push_back(std::move(pipe.second));
+  }
+  auto output = ::holdfast::output_pipe().value();
+  const LaunchPlan plan{"/bin/sh",
+                        {"worker", "-c",
+                         "for i in 3 4 5 6; do readlink /proc/$$/fd/$i; done >&2; "
+                         "echo $LISTEN_PID $$ >&2; ls /proc/$$/fd | tr '\n' ' ' >&2"},
+                        "/",
+                        {"PATH=/bin:/usr/bin"}};
+  const auto link = [](int fd) {
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)).string();
+  };
+  std::string expected;
+  for (const int fd : wanted) expected += link(fd) + "\n";
+  LaunchDescriptors descriptors;
+  descriptors.stderr_target = output.second.get();
+  descriptors.from_three = wanted;
+  descriptors.pid_variables = {"LISTEN_PID"};
+  const auto launched = launcher.launch(plan, descriptors);
+  ASSERT_TRUE(launched) << launched.error().message;
+  output.second.reset();
+  ::fcntl(output.first.get(), F_SETFL, 0);
+  const std::string said = read_all(output.first.get());
+  ::waitpid(launched->pid, &status, 0);
+  const std::string pid = std::to_string(launched->pid);
+  expected += pid + " " + pid + "\n0 1 2 3 4 5 6 ";
+  EXPECT_EQ(said, expected);
+}
+
+// Boost reports a failed exec over a pipe of its own, which must not be where a listener goes.
+TEST_F(ProcessLauncherTest, AFailedExecIsSeenWithListenersToo) {
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  const auto output = ::holdfast::output_pipe().value();
+  for (std::size_t count = 1; count < 12; ++count) {
+    LaunchDescriptors descriptors;
+    descriptors.stderr_target = output.second.get();
+    descriptors.from_three.assign(count, output.second.get());
+    const auto launched =
+        launcher.launch({"/nonexistent/service", {"service"}, "/", {}}, descriptors);
+    ASSERT_FALSE(launched) << count;
+    EXPECT_EQ(launched.error().message, "cannot run service: No such file or directory");
+  }
+}
+
 TEST_F(ProcessLauncherTest, SignalsAreAsADaemonExpectsThem) {
   sigset_t all;
   sigset_t old;
