@@ -34,7 +34,7 @@ TEST(MetricsPageTest, ABrowserShowsTheServiceInLightAndDark) {
   const std::string program = browser();
   if (program.empty())
     GTEST_SKIP() << "no browser (Debian: chromium-headless-shell, or chromium) is installed";
-  MetricsRun metrics({.workers = "2"});
+  MetricsRun metrics({.flags = {"--label", "<b>v1.2</b>"}, .workers = "2"});
   metrics->wait_ready();
   RawClient(metrics->address()).get("/");
   ASSERT_TRUE(
@@ -47,6 +47,7 @@ TEST(MetricsPageTest, ABrowserShowsTheServiceInLightAndDark) {
   EXPECT_NE(dom.find("2 of 2 workers accept"), std::string::npos);
   EXPECT_NE(dom.find(metrics->address()), std::string::npos);
 
+  EXPECT_NE(dom.find("(&lt;b&gt;v1.2&lt;/b&gt;)"), std::string::npos) << "a label is text";
   EXPECT_EQ(dom.find("<script"), std::string::npos) << "it needs none, and its policy allows none";
 
   // For people who look at what CI has made.

@@ -54,7 +54,7 @@ TEST(MetricsProcessTest, ItIsNobodyAndHasOnlyWhatItWasGiven) {
 }
 
 TEST(MetricsProcessTest, ItsDeathIsAnEventAndItComesBackOnTheSameAddress) {
-  MetricsRun metrics;
+  MetricsRun metrics({.flags = {"--subreaper"}});  // which must not take its status
   metrics->wait_ready();
   LoadClient load(steady_load(metrics->address()));
   load.start();

@@ -46,7 +46,7 @@ TEST(ListenerCountersTest, EachResponseIsInOneBucket) {
   const auto http = counters.place_of("http");
   for (const std::int64_t micros : {-5, 0, 1, 499, 70'000, 999'999'999})
     counters.responded(http, 200, 0, 0, microseconds(micros));
-  const auto& latency = counters.report()[0].latency;
+  const auto latency = counters.report()[0].latency;
   EXPECT_EQ(std::accumulate(latency.begin(), latency.end(), std::uint64_t{0}), 6U);
   EXPECT_EQ(latency.front(), 4U);
   EXPECT_EQ(latency.back(), 1U);
