@@ -64,6 +64,9 @@ struct Options {
 
   std::string pid_file;  // empty: none
 
+  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
+  std::optional<ListenerSpec> metrics;
+
   // protocol: native. What is linked with the library can be paused and asked; the others are for
   //   services that are not.
   // readiness: what the protocol has; a service that says nothing gets a second to fail.
