@@ -79,9 +79,6 @@ struct Options {
   // Listeners that outlive a stop would surprise everybody who did not ask for it.
   bool fdstore = false;
 
-  // Where holdfast-metrics listens. None: a port nobody asked for is a port somebody else wants.
-  std::optional<ListenerSpec> metrics;
-
   // Where operators are heard. Empty: NAME.sock in the runtime directory, where it can be made; one
   // that was asked for must be made.
   std::string control;
