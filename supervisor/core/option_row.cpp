@@ -1,8 +1,7 @@
 #include "supervisor/core/option_row.hpp"
 
-#include <charconv>
-
 #include "shared/core/duration.hpp"
+#include "shared/core/whole_number.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -60,13 +59,12 @@ OptionRow::Set set_fleet_time(Millis FleetPolicy::*member) {
 }
 
 Result<std::int64_t> parse_number_from(std::string_view text, std::int64_t low, std::int64_t high) {
-  std::int64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
+  const auto value = whole_number<std::int64_t>(text);
+  if (!value || *value < low || *value > high) {
     return Error{"'" + std::string(text) + "' is not a number from " + std::to_string(low) +
                  " to " + std::to_string(high)};
   }
-  return value;
+  return *value;
 }
 
 Result<bool> parse_switch(std::string_view text) {

@@ -1,5 +1,4 @@
-#include <charconv>
-
+#include "shared/core/whole_number.hpp"
 #include "supervisor/core/option_rows.hpp"
 
 namespace holdfast::supervisor {
@@ -21,12 +20,11 @@ Result<void> set_nofile(Options& options, const std::string& text) {
 }
 
 Result<void> set_umask(Options& options, const std::string& text) {
-  unsigned mask = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), mask, 8);
-  if (failed != std::errc{} || end != text.data() + text.size() || mask > 0777) {
+  const auto mask = whole_number<unsigned>(text, 8);
+  if (!mask || *mask > 0777) {
     return Error{"'" + text + "' is not an octal number from 0 to 0777"};
   }
-  options.umask = mask;
+  options.umask = *mask;
   return {};
 }
 

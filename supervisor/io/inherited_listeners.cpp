@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <fcntl.h>
@@ -18,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "shared/core/whole_number.hpp"
 #include "shared/io/syscall.hpp"
 
 namespace holdfast::supervisor {
@@ -28,12 +28,7 @@ constexpr int kMost = 1024;  // more is a mistake, not a service
 
 std::optional<long> number_in(const char* variable) {
   const char* text = std::getenv(variable);
-  if (text == nullptr) return std::nullopt;
-  const std::string_view digits = text;
-  long value = 0;
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (failed != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return text != nullptr ? whole_number<long>(text) : std::nullopt;
 }
 
 std::vector<std::string> names_given() {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <optional>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include "shared/core/whole_number.hpp"
 #include "shared/io/syscall.hpp"
 
 namespace holdfast::supervisor {
@@ -29,9 +31,11 @@ pid_t parent_by_proc(pid_t pid) {
   const ssize_t n = ::read(file->get(), buffer.data(), buffer.size() - 1);
   if (n <= 0) return 0;
   // The name may hold anything, also parentheses and spaces.
-  const char* end = std::strrchr(buffer.data(), ')');
-  if (end == nullptr || std::strlen(end) < 4) return 0;
-  return static_cast<pid_t>(std::strtol(end + 4, nullptr, 10));
+  const std::string_view text(buffer.data(), static_cast<std::size_t>(n));
+  const std::size_t end = text.rfind(')');
+  if (end == text.npos || text.size() < end + 4) return 0;
+  const std::string_view parent = text.substr(end + 4);
+  return whole_number<pid_t>(parent.substr(0, parent.find(' '))).value_or(0);
 }
 
 struct Datagram {

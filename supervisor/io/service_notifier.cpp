@@ -1,7 +1,6 @@
 #include "supervisor/io/service_notifier.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shared/core/whole_number.hpp"
 #include "shared/io/syscall.hpp"
 
 namespace holdfast::supervisor {
@@ -28,10 +28,8 @@ std::string variable(const char* name) {
 }
 
 std::optional<std::uint64_t> positive_number(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value == 0) return std::nullopt;
-  return value;
+  const auto value = whole_number<std::uint64_t>(text);
+  return value != 0U ? value : std::nullopt;
 }
 
 // A path, or "@name" of the abstract namespace.

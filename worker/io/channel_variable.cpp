@@ -1,9 +1,8 @@
 #include "worker/io/channel_variable.hpp"
 
-#include <charconv>
 #include <cstdlib>
-#include <cstring>
 
+#include "shared/core/whole_number.hpp"
 #include "shared/io/syscall.hpp"
 
 namespace holdfast::worker {
@@ -16,11 +15,9 @@ constexpr const char* kChannelVariable = "HOLDFAST_CHANNEL_FD";
 Result<UniqueFd> take_channel() {
   const char* text = std::getenv(kChannelVariable);
   if (text == nullptr) return UniqueFd();
-  int fd = -1;
-  const auto [end, failed] = std::from_chars(text, text + std::strlen(text), fd);
-  const bool number = failed == std::errc{} && *end == '\0' && fd >= 0;
+  const int fd = whole_number<int>(text).value_or(-1);  // before its text is gone
   ::unsetenv(kChannelVariable);
-  if (!number)
+  if (fd < 0)
     return plain_error("use the control channel", "HOLDFAST_CHANNEL_FD is not a descriptor");
   HOLDFAST_TRY(set_cloexec(fd, true));
   return UniqueFd(fd);
