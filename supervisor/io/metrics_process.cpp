@@ -13,11 +13,13 @@
 
 #include "shared/core/metrics_program.hpp"
 #include "shared/io/syscall.hpp"
+#include "supervisor/io/worker_rights.hpp"
 
 namespace holdfast::supervisor {
 namespace {
 
-constexpr const char* kNobody = "nobody";
+constexpr const char* kNobody =
+    "65534";  // the kernel's own (overflowuid), with an entry or without
 // Above all that the child gets: dup2(2) in it must not overwrite what it still needs.
 constexpr int kAboveTheChilds = 10;
 
@@ -78,8 +80,16 @@ Result<std::string> find_metrics_program() {
 Result<MetricsPlan> plan_metrics(const Options& options) {
   HOLDFAST_ASSIGN(std::string program, find_metrics_program());
   HOLDFAST_ASSIGN(ListenerSet listeners, ListenerSet::open({*options.metrics}));
-  return MetricsPlan{std::move(program), options.user.empty() ? kNobody : options.user,
-                     std::move(listeners)};
+  MetricsPlan plan{std::move(program), ::geteuid(), ::getegid(), std::move(listeners)};
+  if (plan.uid != 0) return plan;
+  Options whose;
+  whose.user = options.user.empty() ? kNobody : options.user;
+  whose.group = options.user.empty() ? kNobody : options.group;
+  HOLDFAST_ASSIGN(const auto account, find_account(whose.user));
+  HOLDFAST_ASSIGN(const WorkerRights rights, resolve_rights(whose, account));
+  plan.uid = rights.identity->uid;
+  plan.gid = rights.identity->gid;
+  return plan;
 }
 
 MetricsProcess::MetricsProcess(boost::asio::io_context& io, MetricsPlan plan, Callbacks callbacks)
@@ -116,7 +126,9 @@ Result<void> MetricsProcess::spawn() {
   SpawnSettings settings;
   fill(settings, listener.get(), status.get(), error.get());
   std::string name = kMetricsProgram;
-  char* arguments[] = {name.data(), plan_.user.data(), nullptr};
+  std::string uid = std::to_string(plan_.uid);
+  std::string gid = std::to_string(plan_.gid);
+  char* arguments[] = {name.data(), uid.data(), gid.data(), nullptr};
   char* environment[] = {nullptr};  // of no use to it, and there may be secrets in ours
   const int failed = ::posix_spawn(&pid_, plan_.program.c_str(), &settings.files,
                                    &settings.attributes, arguments, environment);

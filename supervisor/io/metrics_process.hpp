@@ -24,7 +24,8 @@ namespace holdfast::supervisor {
 // a half-installed holdfast is an error of `run`.
 struct MetricsPlan {
   std::string program;
-  std::string user;  // whom it becomes when we are root
+  uid_t uid;  // whom it becomes when we are root
+  gid_t gid;
   ListenerSet listeners;
 };
 Result<std::string> find_metrics_program();

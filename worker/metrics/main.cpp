@@ -3,6 +3,7 @@
 // supervisor closes its end of the socketpair.
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "holdfast/worker/router.hpp"
 #include "holdfast/worker/server.hpp"
 #include "shared/core/metrics_program.hpp"
+#include "shared/core/whole_number.hpp"
 #include "shared/io/syscall.hpp"
 #include "worker/metrics/pages.hpp"
 #include "worker/metrics/privileges.hpp"
@@ -97,13 +99,15 @@ int main(int argc, char** argv) {
     write_fully(STDOUT_FILENO, "holdfast-metrics " + std::string(HOLDFAST_VERSION_STRING) + "\n");
     return 0;
   }
-  if (argc != 2 || argv[1][0] == '-' || !is_socket(kMetricsListenerFd) ||
-      !is_socket(kMetricsStatusFd))
+  const auto uid = argc == 3 ? whole_number<uid_t>(argv[1]) : std::nullopt;
+  const auto gid = argc == 3 ? whole_number<gid_t>(argv[2]) : std::nullopt;
+  if (!uid || !gid || !is_socket(kMetricsListenerFd) || !is_socket(kMetricsStatusFd))
     return fail("is started by 'holdfast run --metrics ADDRESS'", kUsage);
   // They are the supervisor's; TERM ends this process as it is, for nothing is lost with it.
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2})
     ::signal(signal, SIG_IGN);
-  if (const auto dropped = drop_privileges(argv[1]); !dropped) return fail(dropped.error().message);
+  if (const auto dropped = drop_privileges(*uid, *gid); !dropped)
+    return fail(dropped.error().message);
   try {
     return serve();
   } catch (const std::exception& error) {
