@@ -87,6 +87,12 @@ int check(const RunArguments& arguments) {
   return to_int(ExitCode::Ok);
 }
 
+// A start that fails leaves no lock file behind either.
+struct UnlockAtTheEnd {
+  InstanceLock& lock;
+  ~UnlockAtTheEnd() { unlock_instance(lock); }
+};
+
 int run(const RunArguments& arguments, Signals& signals) {
   OptionSources sources;
   LoadedOptions loaded;
@@ -100,6 +106,7 @@ int run(const RunArguments& arguments, Signals& signals) {
   if (!matched) return fail(ExitCode::BadConfiguration, matched.error().message);
   auto lock = lock_instance(options.name);
   if (!lock) return fail(ExitCode::Failure, lock.error().message);
+  const UnlockAtTheEnd unlock{*lock};
   if (!lock->warning.empty()) {
     say(lock->warning + "; running without a lock on the name " + options.name);
   }

@@ -2,6 +2,8 @@
 // <cause>`, and deploy scripts read its exit status.
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -79,6 +81,18 @@ TEST(RunErrorsTest, ATakenAddressIsNamedWithItsHolder) {
   EXPECT_EQ(second.count("worker_started"), 0u);
   EXPECT_EQ(RawClient(first.address()).get("/").status, 200);
   expect_clean_stop(first);
+}
+
+TEST(RunErrorsTest, AStartThatFailsLeavesNoLockOnItsNameBehind) {
+  const TempDir files;
+  SupervisorOptions options;
+  options.environment.emplace("XDG_RUNTIME_DIR", files.path().string());
+  options.flags = {"--control", files.file("missing/control.sock")};
+  SupervisorRun run(options);
+  expect_refusal(run, 1, "missing/control.sock");
+  const std::string folder = ::geteuid() == 0 ? "/run/holdfast" : files.file("holdfast");
+  EXPECT_TRUE(std::filesystem::is_directory(folder));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/" + run.name() + ".lock"));
 }
 
 TEST(RunErrorsTest, ALiveUnixSocketIsAnErrorAndAStaleOneIsReplaced) {
