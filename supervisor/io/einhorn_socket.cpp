@@ -4,7 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
 #include <list>
+#include <mutex>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,13 +23,36 @@
 namespace holdfast::supervisor {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t kLongestLine = 4'096;
 constexpr std::size_t kMostStreams = 8;  // a worker needs one
+constexpr const char* kPrefix = "holdfast-einhorn-";
+constexpr const char* kSocket = "ack.sock";
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr time_t kYoung = 60;
 
 // einhorn's client writes YAML, of which this one line is JSON; % and newlines come as %25 and %0A.
 bool is_ack(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   return json.is_object() && json.contains("command") && json["command"] == "worker:ack";
+}
+
+// Whose supervisor was killed: a live one has its folder locked, which counts over pid namespaces
+// too. A young one may be about to be locked. Others' folders we could not remove anyway.
+void remove_left_folders(const fs::path& parent) {
+  std::error_code failed;
+  for (fs::directory_iterator at(parent, failed), end; !failed && at != end; at.increment(failed)) {
+    const fs::path& folder = at->path();
+    if (!folder.filename().string().starts_with(kPrefix)) continue;
+    const UniqueFd fd(::open(folder.c_str(), kFolderFlags));
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0 || info.st_uid != ::geteuid()) continue;
+    if (::time(nullptr) - info.st_mtime < kYoung) continue;
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    ::unlink((folder / kSocket).c_str());
+    ::rmdir(folder.c_str());
+  }
 }
 
 }  // namespace
@@ -123,11 +151,16 @@ Result<EinhornSocket> EinhornSocket::open() {
   const std::string action = "open a socket for einhorn's ack";
   const char* temporary = std::getenv("TMPDIR");
   std::string folder = temporary != nullptr && temporary[0] == '/' ? temporary : "/tmp";
-  folder += "/holdfast-einhorn-XXXXXX";
+  static std::once_flag once;
+  std::call_once(once, remove_left_folders, folder);
+  folder += std::string("/") + kPrefix + "XXXXXX";
   EinhornSocket socket;
   if (::mkdtemp(folder.data()) == nullptr) return errno_error(action, errno);
   socket.folder_ = folder;
-  socket.path_ = folder + "/ack.sock";
+  socket.path_ = folder + "/" + kSocket;
+  socket.lock_.reset(::open(folder.c_str(), kFolderFlags));
+  if (!socket.lock_ || ::flock(socket.lock_.get(), LOCK_EX | LOCK_NB) != 0)
+    return errno_error(action, errno);
   // Workers may be of another user than we are.
   if (::chmod(folder.c_str(), 0711) != 0) return errno_error(action, errno);
   UnixAddress address{socket.path_, 0666U, {}, {}};

@@ -39,6 +39,7 @@ class EinhornSocket {
 
   std::string folder_;
   std::string path_;
+  UniqueFd lock_;      // on the folder: what a killed supervisor leaves is not locked
   UniqueFd listener_;  // these three until start()
   UniqueFd ours_;
   UniqueFd theirs_;

@@ -1,9 +1,11 @@
 // What foreign workers are given, what counts as ready, and what becomes of those that fail.
 #include <chrono>
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sys/file.h>
 
 #include <gtest/gtest.h>
 
@@ -15,6 +17,7 @@ namespace holdfast::testing {
 namespace {
 
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 // foreign_service.py with these words; a file of the run's own says which, so that a reload can
 // bring others.
@@ -276,6 +279,32 @@ TEST_F(ForeignWorkerTest, EinhornsAckMayComeOverTheDescriptorAndItsSignalIsUsr2)
     }
   }
   EXPECT_EQ(indices, (std::set<std::string>{"0", "1"}));
+  expect_clean_stop(run);
+}
+
+TEST_F(ForeignWorkerTest, EinhornFoldersOfKilledSupervisorsAreRemovedAndThoseOfLiveOnesStay) {
+  deploy("einhorn");
+  const auto leave = [&](const std::string& name) {
+    const fs::path folder = fs::path(files.path()) / name;
+    fs::create_directory(folder);
+    std::ofstream(folder / "ack.sock") << "";
+    fs::last_write_time(folder, fs::file_time_type::clock::now() - 1h);
+    return folder;
+  };
+  const fs::path dead = leave("holdfast-einhorn-dead");
+  const fs::path live = leave("holdfast-einhorn-live");
+  const fs::path stranger = leave("other-einhorn-dead");
+  const UniqueFd lock(::open(live.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
+  SupervisorOptions options;
+  options.flags = {"--protocol", "einhorn", "--probation", "0s"};
+  options.command = {files.file("service")};
+  options.environment.emplace("TMPDIR", files.path().string());
+  SupervisorRun run(options);
+  run.wait_ready();
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(live / "ack.sock"));
+  EXPECT_TRUE(fs::exists(stranger));
   expect_clean_stop(run);
 }
 
