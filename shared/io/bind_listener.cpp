@@ -203,9 +203,23 @@ Result<void> unlink_own_socket(const std::string& path, dev_t device, ino_t inod
   return {};
 }
 
+bool is_at_its_path(const BoundListener& listener) {
+  if (listener.path.empty()) return true;
+  struct stat info {};
+  return ::lstat(listener.path.c_str(), &info) == 0 && info.st_dev == listener.device &&
+         info.st_ino == listener.inode;
+}
+
 Result<void> listen_again(int listener, const TcpAddress& address) {
   const std::string name = to_string(address);
   const SocketAddress wanted = inet_address(address);
+  // A second shutdown(2), of another worker, finds a socket that does not listen and marks it as
+  // shut all the same; listen(2) keeps that mark, and whoever is accepted then is at its end at
+  // once. Dissolving the association clears it and keeps address and port (connect(2), AF_UNSPEC).
+  sockaddr nothing{};
+  nothing.sa_family = AF_UNSPEC;
+  if (::connect(listener, &nothing, sizeof nothing) != 0)
+    return errno_error("revive " + name, errno);
   // The shutdown gave the port back if the kernel had chosen it; otherwise it is still ours and
   // bind(2) says EINVAL.
   if (::bind(listener, wanted.get(), wanted.size) != 0 && errno != EINVAL) {

@@ -21,6 +21,9 @@ struct BoundListener {
   ino_t inode = 0;
 };
 
+// Whether clients who look for its path find it; true where it has none.
+bool is_at_its_path(const BoundListener& listener);
+
 // Error::code is EADDRINUSE when somebody else listens there. A Unix path whose socket refuses a
 // connect is stale and is replaced; a live one, and anything that is not a socket, is left alone
 // and an error. `:PORT` listens on IPv6 and IPv4 in one socket, or on IPv4 where the kernel has no

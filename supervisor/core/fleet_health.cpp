@@ -31,14 +31,22 @@ void FleetTurn::ping(Worker& worker) {
   act(PingWorker{worker.id});
 }
 
+// By the rules that its generation was started under; 0: nobody asks it.
+Millis FleetTurn::heartbeat_of(const Worker& worker) const {
+  if (!has_a_pulse(worker)) return Millis{0};
+  const bool candidate = is_candidate(worker);
+  return (candidate ? fleet_.candidate->policy : fleet_.policy).heartbeat_timeout;
+}
+
 void FleetTurn::keep_heartbeats() {
-  const Millis timeout = fleet_.policy.heartbeat_timeout;
-  const bool anybody = timeout > Millis{0} && std::ranges::any_of(fleet_.workers, has_a_pulse);
-  if (!anybody) {
-    fleet_.heartbeat_at.reset();
-  } else if (!fleet_.heartbeat_at) {
-    fleet_.heartbeat_at = now_ + timeout / 3;
+  std::optional<TimePoint> next;
+  for (const Worker& worker : fleet_.workers) {
+    const Millis timeout = heartbeat_of(worker);
+    if (timeout == Millis{0}) continue;
+    next = next ? std::min(*next, now_ + timeout / 3) : now_ + timeout / 3;
   }
+  // A commit may have brought a shorter one.
+  if (!next || !fleet_.heartbeat_at || *next < *fleet_.heartbeat_at) fleet_.heartbeat_at = next;
   const bool measured = fleet_.policy.max_rss > 0 && fleet_.serving && !fleet_.stop;
   if (!measured) {
     fleet_.measure_at.reset();
@@ -48,37 +56,41 @@ void FleetTurn::keep_heartbeats() {
 }
 
 void FleetTurn::beat() {
-  const Millis timeout = fleet_.policy.heartbeat_timeout;
   if (fleet_.measure_at && *fleet_.measure_at <= now_) {
     fleet_.measure_at.reset();  // keep_heartbeats() sets it anew
     act(MeasureMemory{});
   }
   if (!fleet_.heartbeat_at || *fleet_.heartbeat_at > now_) return;
-  fleet_.heartbeat_at = now_ + timeout / 3;
+  fleet_.heartbeat_at.reset();  // likewise
   for (Worker& worker : fleet_.workers) {
-    if (!has_a_pulse(worker) || worker.pong_by) continue;
+    const Millis timeout = heartbeat_of(worker);
+    if (timeout == Millis{0} || worker.pong_by) continue;
     worker.pong_by = now_ + timeout;
     ping(worker);
   }
 }
 
-// SIGABRT, so that a core shows where it hangs; SIGKILL when that does not end it.
 void FleetTurn::strike_silent(Worker& worker) {
   worker.pong_by.reset();
   if (!has_a_pulse(worker)) return;
-  const std::string reason =
-      "no heartbeat within " + format_duration(fleet_.policy.heartbeat_timeout);
+  const std::string reason = "no heartbeat within " + format_duration(heartbeat_of(worker));
+  const WorkerId id = worker.id;
+  const bool fails = is_candidate(worker) && !first_start();
+  abort(worker, reason);
+  if (fails) fail_candidate(reason, find(id));
+}
+
+// SIGABRT, so that a core shows where it hangs; SIGKILL when that does not end it.
+void FleetTurn::abort(Worker& worker, const std::string& reason) {
   act(failure("heartbeat_missed")
           .about(worker.id)
           .with("reason", reason)
           .with("connections", worker.connections)
           .with("in_flight", worker.in_flight));
-  const WorkerId id = worker.id;
-  const bool fails = is_candidate(worker) && !first_start();
+  worker.pong_by.reset();
   worker.phase = WorkerPhase::Aborting;
   worker.deadline = now_ + kAbortTakesEffect;
-  act(AbortWorker{id});
-  if (fails) fail_candidate(reason, find(id));
+  act(AbortWorker{worker.id});
 }
 
 void FleetTurn::on(const WorkerGrew& event) {

@@ -134,11 +134,15 @@ void FleetTurn::pass_verdict() {
 void FleetTurn::strike_watched() {
   Candidate& candidate = *fleet_.candidate;
   if (candidate.phase != ReloadPhase::Judging) return judge();
-  const auto silent = std::ranges::find_if(fleet_.workers, [&](const Worker& worker) {
-    return is_candidate(worker) && worker.pings > 0;
-  });
-  fail_candidate("a worker did not answer within " + format_duration(kVerdictWithin),
-                 silent == fleet_.workers.end() ? nullptr : &*silent);
+  const std::string reason = "a worker did not answer within " + format_duration(kVerdictWithin);
+  const Worker* silent = nullptr;
+  // What does not answer cannot be drained either, and would hold up the next reloads.
+  for (Worker& worker : fleet_.workers) {
+    if (!is_candidate(worker) || worker.pings == 0 || worker.exited) continue;
+    abort(worker, reason);
+    silent = &worker;
+  }
+  fail_candidate(reason, silent);
 }
 
 // The operator said that there is no way back: what is wrong is told, and the candidate serves.

@@ -117,7 +117,9 @@ class FleetTurn {
   void ping(Worker& worker);
   void keep_heartbeats();
   void beat();
+  Millis heartbeat_of(const Worker& worker) const;
   void strike_silent(Worker& worker);
+  void abort(Worker& worker, const std::string& reason);
   bool may_recycle() const;
   TimePoint retires_at(const Worker& worker) const;
   std::string has_served_enough(const Worker& worker) const;

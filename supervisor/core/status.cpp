@@ -40,9 +40,12 @@ ServiceState state_of(const Fleet& fleet) {
 std::string why_degraded(const Fleet& fleet, const Status& status, TimePoint now) {
   if (fleet.stop) return "the service stops";
   if (!fleet.serving) return "the first generation is not accepting yet";
-  if (status.accepting_workers >= status.wanted_workers) return {};
-  std::string why = std::to_string(status.accepting_workers) + " of " +
-                    std::to_string(status.wanted_workers) + " workers accept";
+  // A scale in the middle of a reload takes effect at its end.
+  const std::uint64_t due =
+      fleet.candidate ? std::min<std::uint64_t>(fleet.wanted, fleet.candidate->size) : fleet.wanted;
+  if (status.accepting_workers >= due) return {};
+  std::string why =
+      std::to_string(status.accepting_workers) + " of " + std::to_string(due) + " workers accept";
   const auto next = std::ranges::min_element(fleet.vacancies);
   if (next != fleet.vacancies.end() && *next > now) {
     why += "; " + std::to_string(fleet.history.quick_deaths) +

@@ -118,14 +118,15 @@ struct EinhornSocket::State : std::enable_shared_from_this<State> {
     const ssize_t n = ::recv(stream->fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return listen_to(stream);
     if (n > 0) stream->line.append(buffer.data(), static_cast<std::size_t>(n));
-    const std::size_t end = stream->line.find('\n');
-    // An ack without its newline is one at the end of the stream.
-    const bool whole = end != std::string::npos || n == 0;
-    const bool ack = whole && is_ack(stream->line.substr(0, end));
-    if (n > 0 && !ack && stream->line.size() < kLongestLine) {
-      if (end != std::string::npos) stream->line.erase(0, end + 1);
-      return listen_to(stream);
+    bool ack = false;
+    for (std::size_t end = 0; !ack && (end = stream->line.find('\n')) != std::string::npos;) {
+      ack = is_ack(stream->line.substr(0, end));
+      stream->line.erase(0, end + 1);
     }
+    const bool over = n <= 0;
+    // One without its newline counts at the end of the stream.
+    ack = ack || (over && is_ack(stream->line));
+    if (!ack && !over && stream->line.size() < kLongestLine) return listen_to(stream);
     streams.erase(stream);
     if (ack) callbacks.on_ack();
   }

@@ -110,6 +110,7 @@ ListenerSet::Shared ListenerSet::reusable(const ListenerSpec& spec,
     if (std::ranges::find(taken, listener) != taken.end()) continue;
     const auto* tcp = std::get_if<TcpAddress>(&spec.address);
     if (to_string(listener->wanted) != to_string(spec.address)) continue;
+    if (!is_at_its_path(listener->socket)) continue;  // somebody removed it; nobody finds it there
     if (listener->lost || (listener->door_closed && tcp == nullptr)) continue;
     if (listener->name == spec.name) return listener;
     // "Any free port" is nothing that two names could share.
@@ -136,6 +137,17 @@ void ListenerSet::forget(GenerationId generation) {
   const std::vector<Shared> gone = concerned(generation);
   uses_.erase(found);
   drop(gone);
+  rename();
+}
+
+// To what those call them that go on.
+void ListenerSet::rename() {
+  for (auto use = uses_.rbegin(); use != uses_.rend(); ++use) {
+    if (use->second.leaving) continue;
+    for (std::size_t i = 0; i < use->second.listeners.size(); ++i)
+      use->second.listeners[i]->name = use->second.specs[i].name;
+    return;
+  }
 }
 
 std::vector<std::pair<std::string, ListenerSet::Shared>> ListenerSet::named(

@@ -92,6 +92,7 @@ class ListenerSet {
   };
 
   std::vector<std::pair<std::string, Shared>> named(std::optional<GenerationId> generation) const;
+  void rename();
   Shared reusable(const ListenerSpec& spec, const std::vector<Shared>& taken) const;
   std::vector<Shared> concerned(const OnlyOf& only_of) const;
   std::vector<std::string> gone_since_last(const Use& next) const;

@@ -14,7 +14,10 @@ WorkerProcess::Callbacks Supervisor::callbacks_for(WorkerId id, GenerationId gen
   callbacks.channel.on_message = [this, id](const ControlMessage& message,
                                             const std::vector<UniqueFd>&) {
     received(id, message);
-    if (std::holds_alternative<Draining>(message)) repair_listeners();
+    if (std::holds_alternative<Draining>(message)) {
+      repair_listeners();
+      watch_listeners();  // closely, from now on
+    }
   };
   callbacks.channel.on_closed = [this, id](const std::optional<Error>& error) {
     if (error) return feed(WorkerBrokeProtocol{id, error->message});
@@ -81,11 +84,16 @@ void Supervisor::adopt_orphans() {
 // A server of somebody else's may do with our listener what it likes, and at any time.
 void Supervisor::watch_listeners() {
   constexpr Millis kListenersEvery{1'000};
+  // A server that is told to stop is the most likely to shut what it listens on.
+  constexpr Millis kWhileOneDrains{10};
   std::erase_if(child_indices_,
                 [this](const auto& entry) { return !workers_.contains(entry.first); });
   watching_listeners_ = !child_indices_.empty();
   if (!watching_listeners_) return;
-  health_timer_.expires_after(kListenersEvery);
+  const bool drains = std::ranges::any_of(fleet_.workers, [this](const Worker& worker) {
+    return worker.phase == WorkerPhase::Draining && child_indices_.contains(worker.id);
+  });
+  health_timer_.expires_after(drains ? kWhileOneDrains : kListenersEvery);
   health_timer_.async_wait([this](boost::system::error_code cancelled) {
     if (cancelled) return;
     repair_listeners();

@@ -322,6 +322,19 @@ TEST_F(ForeignWorkerTest, AListenerThatAWorkerShutsDownListensAgain) {
   EXPECT_EQ(run.count("listener_lost"), 0u);
 }
 
+// Each of them shuts it; the last ones shut what does not listen any more.
+TEST_F(ForeignWorkerTest, AListenerThatFourWorkersShutDownServesOn) {
+  deploy("shutdown");
+  SupervisorOptions four = options();
+  four.workers = "4";
+  SupervisorRun run(four);
+  run.wait_ready();
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(run.reload().name(), "reload_done");
+  run.wait_workers(4);
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(body(run), "Hello, world!");
+  expect_clean_stop(run);
+}
+
 TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond) {
   deploy("shut_at=" + files.file("go"));
   SupervisorRun run(options());

@@ -153,6 +153,10 @@ TEST_F(RollbackTest, AServiceThatAnswers500AnywayCanDeployItsFix) {
   ASSERT_TRUE(broken_load.wait_for_requests(200));
   EXPECT_EQ(deploy("good").name(), "reload_done");
   broken_load.finish();
+  LoadClient mended(options);
+  mended.start();
+  ASSERT_TRUE(mended.wait_for_requests(200));
+  expect_no_failure(mended.finish());
   expect_clean_stop(*run);
 }
 
@@ -213,19 +217,27 @@ TEST_F(RollbackTest, WithNoRollbackACrashIsToldAndTheNewOneStays) {
   run->stop();
 }
 
-TEST_F(RollbackTest, AStopInProbationLosesNothing) {
-  start({"--probation", "60s"});
+// In the canary both generations accept, in probation one of them is paused.
+class StopInAReloadTest : public RollbackTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(StopInAReloadTest, LosesNothing) {
+  start({"--probation", "60s", "--canary", "1", "--canary-time",
+         std::string(GetParam()) == "canary_started" ? "60s" : "100ms"});
   load_it();
   releases.flip("good");
   from = run->mark();
   run->signal(SIGHUP);
-  run->wait("probation_started", from);
+  run->wait(GetParam(), from);
   load->expect_stop();
   expect_clean_stop(*run);
   const LoadResult result = load->finish();
   EXPECT_EQ(result.failed(), 0u) << result.summary();
   expect_all_logged(run->log(), result);
 }
+
+INSTANTIATE_TEST_SUITE_P(Phases, StopInAReloadTest,
+                         ::testing::Values("canary_started", "canary_passed", "probation_started"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST_F(RollbackTest, WhenEveryOldWorkerDiesInProbationTheNewOnesServe) {
   start({"--probation", "60s"});
@@ -269,6 +281,44 @@ TEST_F(RollbackTest, AWorkerStuckInALoopIsReplaced) {
   const Event exited = run->wait("worker_exited", from);
   EXPECT_EQ(exited.number("signal"), SIGABRT) << exited.fields;
   EXPECT_EQ(run->wait("worker_accepting", exited.index).number("generation"), 1);
+  run->stop();
+}
+
+TEST_F(RollbackTest, AWorkerThatSurvivesItsAbortIsKilled) {
+  start({"--heartbeat-timeout", "1s"}, "1");
+  const pid_t stuck = serving[0].pid;
+  from = run->mark();
+  ::kill(stuck, SIGSTOP);  // SIGABRT stays pending; SIGKILL does not
+  EXPECT_EQ(run->wait("heartbeat_missed", from).number("pid"), stuck);
+  const Event killed = run->wait("worker_killed", from);
+  EXPECT_EQ(killed.text("phase"), "aborting");
+  EXPECT_EQ(run->wait("worker_exited", from).number("signal"), SIGKILL);
+  EXPECT_EQ(run->wait("worker_accepting", killed.index).number("generation"), 1);
+  run->stop();
+}
+
+// With four of them due at once there are never more than five, and never fewer than four.
+TEST_F(RollbackTest, WorkersThatAreOldLeaveOneAtATime) {
+  start({"--max-age", "1s"}, "4");
+  LoadOptions options = brisk_load(run->address());
+  load = std::make_unique<LoadClient>(options);
+  load->start();
+  std::size_t recycled = 0;
+  run->wait_for("eight replacements", [&](const Event& event) {
+    recycled += event.name() == "worker_recycled";
+    return recycled >= 8;
+  });
+  expect_no_failure(load->finish());
+  int accepting = 0;
+  int leaving = 0;
+  for (const Event& event : run->events().all([](const Event&) { return true; })) {
+    accepting += event.name() == "worker_accepting";
+    if (event.name() != "worker_recycled") continue;
+    EXPECT_EQ(event.text("reason"), "max_age");
+    ++leaving;
+    EXPECT_GE(accepting - leaving, 4) << "one left before its successor accepted";
+    EXPECT_LE(accepting - leaving, 5) << "two at a time";
+  }
   run->stop();
 }
 

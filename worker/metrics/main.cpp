@@ -46,8 +46,8 @@ worker::Options server_options() {
   // Nobody who holds connections open takes those of the probes: they end soon, and there are many.
   options.header_timeout = 2s;
   options.body_timeout = 2s;
-  options.keep_alive_timeout = 20s;
-  options.max_connections = 512;
+  options.keep_alive_timeout = 2s;
+  options.max_connections = 2'048;
   options.stop_timeout = 500ms;
   options.kill_timeout = 200ms;
   options.handoff = false;

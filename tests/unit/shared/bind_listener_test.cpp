@@ -55,6 +55,27 @@ TEST(BindTcpTest, PortZeroBecomesTheRealOne) {
   EXPECT_TRUE(accepts_tcp("127.0.0.1", listener->port));
 }
 
+// Two workers that share it may both do so; the second shutdown finds it closed, and marks it.
+TEST(BindTcpTest, OneThatWasShutTwiceServesAgainUnderItsPort) {
+  const auto listener = bind_text("127.0.0.1:0");
+  ASSERT_TRUE(listener);
+  for (int i = 0; i < 2; ++i) ::shutdown(listener->fd.get(), SHUT_RDWR);
+  const auto address = parse_listen_address(listener->address);
+  ASSERT_TRUE(listen_again(listener->fd.get(), std::get<TcpAddress>(*address)));
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(listener->port);
+  ASSERT_EQ(::inet_pton(AF_INET, "127.0.0.1", &v4.sin_addr), 1);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4), 0);
+  const UniqueFd accepted(::accept(listener->fd.get(), nullptr, nullptr));
+  ASSERT_TRUE(accepted) << std::strerror(errno);
+  char byte = 'x';
+  ASSERT_EQ(::send(client.get(), &byte, 1, 0), 1);
+  EXPECT_EQ(::recv(accepted.get(), &byte, 1, MSG_WAITALL), 1) << "it is accepted at its end";
+  EXPECT_EQ(::send(accepted.get(), &byte, 1, MSG_NOSIGNAL), 1) << std::strerror(errno);
+}
+
 TEST(BindTcpTest, TheSocketIsCloexecAndNonblocking) {
   const auto listener = bind_text("127.0.0.1:0");
   ASSERT_TRUE(listener);

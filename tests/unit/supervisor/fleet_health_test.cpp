@@ -75,6 +75,29 @@ TEST(FleetHeartbeatTest, ACandidateThatHangsFailsTheReload) {
   EXPECT_EQ(world.accepting(GenerationId{1}), 2U);
 }
 
+TEST(FleetHeartbeatTest, ACandidateIsAskedByItsOwnRulesAndSoItIsOnceItServes) {
+  FleetPolicy slow = with_heartbeat();
+  slow.heartbeat_timeout = Millis{600'000};
+  FleetWorld world(slow);
+  world.start();
+  world.new_policy = with_heartbeat();
+  world.new_policy->heartbeat_timeout = 3s;
+  world.new_policy->canary = 1;
+  world.new_policy->canary_time = 20s;
+  world.feed(ReloadRequested{});
+  world.settle();
+  world.advance(1s);
+  ASSERT_EQ(world.all<PingWorker>().size(), 3U) << "all are asked when the first one is due";
+  for (int i = 0; i < 30; ++i) {
+    world.settle();
+    world.advance(1s);
+  }
+  EXPECT_EQ(world.fleet.serving, GenerationId{2});
+  world.settle();
+  world.advance(5s);
+  EXPECT_EQ(world.all<AbortWorker>().size(), 2U);
+}
+
 FleetPolicy with_an_end() {
   FleetPolicy policy = plain_policy();
   policy.workers = 2;

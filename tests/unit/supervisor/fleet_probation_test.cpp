@@ -88,6 +88,8 @@ TEST(FleetProbationTest, ASilentCandidateFails) {
   world.advance(kVerdictWithin);
   EXPECT_EQ(world.text("reload_failed", "reason"), "a worker did not answer within 5s");
   EXPECT_EQ(world.last_report("reload_failed").worker, WorkerId{4});
+  ASSERT_EQ(world.all<AbortWorker>().size(), 1U) << "a drain would wait for it for minutes";
+  EXPECT_EQ(world.all<AbortWorker>()[0].worker, WorkerId{4});
   expect_rolled_back(world);
 }
 

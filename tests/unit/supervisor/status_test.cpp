@@ -53,6 +53,18 @@ Status status_of(const Fleet& fleet) {
   return make_status(fleet, FleetCounters(), FleetRecord(), facts_of(fleet), kNow);
 }
 
+TEST(StatusTest, AScaleInTheMiddleOfAReloadIsNoDegradation) {
+  Fleet fleet = serving_fleet(2);
+  fleet.candidate = Candidate{{4}, ReloadPhase::Starting, 2, kNow - 1s, kNow + 59s};
+  fleet.candidate->size = 2;
+  fleet.wanted = 3;
+  EXPECT_EQ(status_of(fleet).degraded, "");
+  fleet.workers.pop_back();
+  EXPECT_EQ(status_of(fleet).degraded, "1 of 2 workers accept");
+  fleet.candidate.reset();
+  EXPECT_EQ(status_of(fleet).degraded, "1 of 3 workers accept");
+}
+
 TEST(StatusTest, JsonOfAReloadBesideADrainIsTheGoldenBytes) {
   Fleet fleet = serving_fleet(2);
   fleet.candidate = Candidate{{4}, ReloadPhase::Starting, 2, kNow - 1s, kNow + 59s};
