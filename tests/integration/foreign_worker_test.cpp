@@ -249,8 +249,8 @@ TEST_F(ForeignWorkerTest, AProbeThatFailsLeavesTheOldGenerationServing) {
 }
 
 TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
-  // Each worker has a port of its own.
-  const int base = 20'000 + static_cast<int>(::getpid() % 20'000);
+  // Each worker has a port of its own, below those that the kernel gives to clients.
+  const int base = 20'000 + static_cast<int>(::getpid() % 12'000);
   const std::string stem = std::to_string(base / 10);
   deploy("port=" + stem + "$1");
   SupervisorOptions probed = options({"--probe", "http://127.0.0.1:" + stem + "{worker}/"});
