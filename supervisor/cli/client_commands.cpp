@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "shared/core/duration.hpp"
+#include "supervisor/cli/help_formatter.hpp"
 #include "supervisor/core/option_row.hpp"
 #include "supervisor/core/option_table.hpp"
 
@@ -23,16 +24,6 @@ std::string parse_client_name(const std::string& text) {
   if (auto good = row->set(scratch, text); !good) throw CLI::ValidationError(good.error().message);
   return text;
 }
-
-class ClientFormatter : public CLI::Formatter {
- public:
-  explicit ClientFormatter(const char* command, const char* rest = "")
-      : usage_("Usage: holdfast " + std::string(command) + " [OPTIONS]" + rest + "\n") {}
-  std::string make_usage(const CLI::App*, std::string) const override { return usage_; }
-
- private:
-  std::string usage_;
-};
 
 // N, +N or -N.
 ScaleOrder parse_scale(const std::string& text) {
@@ -70,7 +61,7 @@ ClientCommands::ClientCommands(CLI::App& app, ClientOptions& options)
 
 CLI::App* ClientCommands::add(ClientOptions::Command command, const char* name, const char* help) {
   CLI::App* added = app_.add_subcommand(name, help);
-  added->formatter(std::make_shared<ClientFormatter>(name));
+  added->formatter(std::make_shared<HelpFormatter>(std::string(name) + " [OPTIONS]"));
   added->parse_complete_callback([this, command] {
     options_.command = command;
     chosen_ = true;
@@ -149,12 +140,12 @@ void ClientCommands::add_events() {
 void ClientCommands::add_scale() {
   CLI::App* scale =
       add(ClientOptions::Command::Scale, "scale", "Change how many workers there are");
-  scale->formatter(std::make_shared<ClientFormatter>("scale", " N|+N|-N"));
+  scale->formatter(std::make_shared<HelpFormatter>("scale [OPTIONS] N|+N|-N"));
   scale
       ->add_option_function<std::string>(
           "N", [this](const std::string& text) { options_.scale = parse_scale(text); },
           "So many workers, or so many more or fewer; at least 1 stays")
-      ->type_name("N|+N|-N")
+      ->type_name("")
       ->required();
   add_timeout(*scale, "Wait at most D for the answer (default: 10s)");
   add_json(*scale, "Print the reply as JSON");

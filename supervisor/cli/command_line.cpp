@@ -6,6 +6,7 @@
 
 #include "supervisor/cli/client_commands.hpp"
 #include "supervisor/cli/completion.hpp"
+#include "supervisor/cli/help_formatter.hpp"
 #include "supervisor/cli/run_command.hpp"
 
 namespace holdfast::supervisor {
@@ -32,6 +33,7 @@ const CLI::App* add_completion(CLI::App& app, std::string& shell) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->type_name("");
+  completion->formatter(std::make_shared<HelpFormatter>("completion bash|zsh|fish"));
   completion->footer("For example: source <(holdfast completion bash)");
   return completion;
 }
@@ -64,6 +66,8 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
     return print(chosen.empty() ? app.help() : chosen.front()->help());
+  } catch (const CLI::CallForAllHelp&) {
+    return print(app.get_subcommands().front()->help("", CLI::AppFormatMode::All));
   } catch (const CLI::ParseError& error) {
     return fail(error.what());
   }
