@@ -14,7 +14,7 @@ namespace {
 
 Millis parse_client_time(const std::string& text) {
   const auto duration = parse_duration(text);
-  if (!duration) throw CLI::ValidationError(duration.error().message);
+  if (!duration) throw CLI::ValidationError("--timeout", duration.error().message);
   return *duration;
 }
 
@@ -31,7 +31,11 @@ ScaleOrder parse_scale(const std::string& text) {
   if (text.starts_with("+-")) throw CLI::ValidationError("'" + text + "' has two signs");
   const auto number = parse_number_from(text.starts_with('+') ? text.substr(1) : text,
                                         relative ? -kMaxScale : 1, kMaxScale);
-  if (!number) throw CLI::ValidationError(number.error().message);
+  if (!number) {
+    std::string cause = number.error().message;
+    if (text.starts_with('+')) cause.insert(1, "+");  // "'x' is not ...": as it was typed
+    throw CLI::ValidationError(cause);
+  }
   ScaleOrder order;
   if (relative) {
     order.by = *number;
