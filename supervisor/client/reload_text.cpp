@@ -81,7 +81,10 @@ std::string render_verdict(const Json& verdict) {
            format_time(count_in(verdict, "ready_ms")) + "\n";
   }
   const Json& event = object_in(verdict, "event");
-  std::string text = "cannot reload: " + text_in(verdict, "reason") + end_of_worker(event);
+  const std::string reason = text_in(verdict, "reason");
+  // "cannot run ./service: ..." says itself what cannot be done.
+  std::string text =
+      (reason.starts_with("cannot ") ? "" : "cannot reload: ") + reason + end_of_worker(event);
   if (word == "failed" || word == "refused") text += "; the old generation serves on";
   return text + "\n" + last_lines(event);
 }
