@@ -3,8 +3,8 @@
 
 usage: check_man.py HOLDFAST [--write]
 
-The lists of options in holdfast(1) and of keys in holdfast.conf(5) are made from `holdfast run --help`; --write makes
-them anew.
+The lists of options in holdfast(1) and of keys in holdfast.conf(5) are made from `holdfast run --help-all`; --write
+makes them anew.
 """
 import pathlib
 import re
@@ -20,7 +20,8 @@ OPTION = re.compile(r"^  (?:-\w,)?--([a-z-]+)(?: (\S+))?(?: {2,}(\S.*))?$")
 
 
 def help_of(holdfast, *command):
-    return subprocess.run([holdfast, *command, "--help"], check=True, capture_output=True, text=True).stdout
+    ask = "--help-all" if command == ("run",) else "--help"  # the latter leaves out what few need
+    return subprocess.run([holdfast, *command, ask], check=True, capture_output=True, text=True).stdout
 
 
 def options_of(text):
@@ -32,7 +33,7 @@ def options_of(text):
             found.append([match[1], match[2] or "", match[3] or ""])
         elif found and line.startswith(" " * 30):
             found[-1][2] = (found[-1][2] + " " + line.strip()).strip()
-    return [option for option in found if option[0] != "help"]
+    return [option for option in found if option[0] not in ("help", "help-all")]
 
 
 def roff(text):
@@ -66,7 +67,7 @@ def faults(holdfast):
     for page in ("holdfast.1", "holdfast.conf.5"):
         text = (MAN / page).read_text()
         if text != with_made(text, made(options, page)):
-            yield f"{page}: its list is not that of holdfast run --help: run scripts/check_man.py {holdfast} --write"
+            yield f"{page}: its list is not that of holdfast run --help-all: run scripts/check_man.py {holdfast} --write"
     plain = (MAN / "holdfast.1").read_text().replace("\\-", "-")
     for command in commands:
         section = re.search(rf"^\.SS holdfast {command}$(.*?)^\.S[SH]", plain, re.M | re.S)

@@ -20,7 +20,12 @@ inline const nlohmann::json& json_member(const nlohmann::json& object, const cha
 
 inline std::uint64_t json_count(const nlohmann::json& object, const char* key) {
   const nlohmann::json& value = json_member(object, key);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+  return value.is_number_integer() && value >= 0 ? value.get<std::uint64_t>() : 0;
+}
+
+inline double json_real(const nlohmann::json& object, const char* key) {
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_number() ? value.get<double>() : 0;
 }
 
 inline std::string json_text(const nlohmann::json& object, const char* key) {
@@ -31,6 +36,18 @@ inline std::string json_text(const nlohmann::json& object, const char* key) {
 inline bool json_flag(const nlohmann::json& object, const char* key) {
   const nlohmann::json& value = json_member(object, key);
   return value.is_boolean() && value.get<bool>();
+}
+
+inline const nlohmann::json& json_list(const nlohmann::json& object, const char* key) {
+  static const nlohmann::json kEmpty = nlohmann::json::array();
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_array() ? value : kEmpty;
+}
+
+inline const nlohmann::json& json_object(const nlohmann::json& object, const char* key) {
+  static const nlohmann::json kEmpty = nlohmann::json::object();
+  const nlohmann::json& value = json_member(object, key);
+  return value.is_object() ? value : kEmpty;
 }
 
 // Of exactly so many numbers; zeros where it is not.

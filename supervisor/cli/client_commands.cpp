@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "shared/core/duration.hpp"
+#include "supervisor/cli/help_formatter.hpp"
 #include "supervisor/core/option_row.hpp"
 #include "supervisor/core/option_table.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 
 Millis parse_client_time(const std::string& text) {
   const auto duration = parse_duration(text);
-  if (!duration) throw CLI::ValidationError(duration.error().message);
+  if (!duration) throw CLI::ValidationError("--timeout", duration.error().message);
   return *duration;
 }
 
@@ -24,23 +25,17 @@ std::string parse_client_name(const std::string& text) {
   return text;
 }
 
-class ClientFormatter : public CLI::Formatter {
- public:
-  explicit ClientFormatter(const char* command, const char* rest = "")
-      : usage_("Usage: holdfast " + std::string(command) + " [OPTIONS]" + rest + "\n") {}
-  std::string make_usage(const CLI::App*, std::string) const override { return usage_; }
-
- private:
-  std::string usage_;
-};
-
 // N, +N or -N.
 ScaleOrder parse_scale(const std::string& text) {
   const bool relative = text.starts_with('+') || text.starts_with('-');
   if (text.starts_with("+-")) throw CLI::ValidationError("'" + text + "' has two signs");
   const auto number = parse_number_from(text.starts_with('+') ? text.substr(1) : text,
                                         relative ? -kMaxScale : 1, kMaxScale);
-  if (!number) throw CLI::ValidationError(number.error().message);
+  if (!number) {
+    std::string cause = number.error().message;
+    if (text.starts_with('+')) cause.insert(1, "+");  // "'x' is not ...": as it was typed
+    throw CLI::ValidationError(cause);
+  }
   ScaleOrder order;
   if (relative) {
     order.by = *number;
@@ -70,7 +65,7 @@ ClientCommands::ClientCommands(CLI::App& app, ClientOptions& options)
 
 CLI::App* ClientCommands::add(ClientOptions::Command command, const char* name, const char* help) {
   CLI::App* added = app_.add_subcommand(name, help);
-  added->formatter(std::make_shared<ClientFormatter>(name));
+  added->formatter(std::make_shared<HelpFormatter>(std::string(name) + " [OPTIONS]"));
   added->parse_complete_callback([this, command] {
     options_.command = command;
     chosen_ = true;
@@ -149,12 +144,12 @@ void ClientCommands::add_events() {
 void ClientCommands::add_scale() {
   CLI::App* scale =
       add(ClientOptions::Command::Scale, "scale", "Change how many workers there are");
-  scale->formatter(std::make_shared<ClientFormatter>("scale", " N|+N|-N"));
+  scale->formatter(std::make_shared<HelpFormatter>("scale [OPTIONS] N|+N|-N"));
   scale
       ->add_option_function<std::string>(
           "N", [this](const std::string& text) { options_.scale = parse_scale(text); },
           "So many workers, or so many more or fewer; at least 1 stays")
-      ->type_name("N|+N|-N")
+      ->type_name("")
       ->required();
   add_timeout(*scale, "Wait at most D for the answer (default: 10s)");
   add_json(*scale, "Print the reply as JSON");

@@ -6,16 +6,16 @@
 
 #include "supervisor/cli/client_commands.hpp"
 #include "supervisor/cli/completion.hpp"
+#include "supervisor/cli/help_formatter.hpp"
+#include "supervisor/cli/parse_failure.hpp"
 #include "supervisor/cli/run_command.hpp"
 
 namespace holdfast::supervisor {
 namespace {
 
-CommandLine fail(const std::string& cause) {
+CommandLine fail(std::string text) {
   CommandLine result;
-  result.text = "cannot parse the command line: " + cause;
-  // CLI11 ends some of its messages with a newline; ours is one line.
-  std::ranges::replace(result.text, '\n', ' ');
+  result.text = std::move(text);
   return result;
 }
 
@@ -32,6 +32,7 @@ const CLI::App* add_completion(CLI::App& app, std::string& shell) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->type_name("");
+  completion->formatter(std::make_shared<HelpFormatter>("completion bash|zsh|fish"));
   completion->footer("For example: source <(holdfast completion bash)");
   return completion;
 }
@@ -64,8 +65,10 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
     return print(chosen.empty() ? app.help() : chosen.front()->help());
+  } catch (const CLI::CallForAllHelp&) {
+    return print(app.get_subcommands().front()->help("", CLI::AppFormatMode::All));
   } catch (const CLI::ParseError& error) {
-    return fail(error.what());
+    return fail(describe_parse_failure(app, {arguments.begin(), separator}, error));
   }
   if (completion->parsed()) return print(completion_script(app, shell));
   if (client.chosen()) {
@@ -74,7 +77,9 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     result.client = std::move(client_options);
     return result;
   }
-  if (!run.chosen() && !check.chosen()) return fail("expected a subcommand; see holdfast --help");
+  if (!run.chosen() && !check.chosen()) {
+    return fail("cannot parse the command line: expected a subcommand; see holdfast --help");
+  }
   CommandLine result;
   result.action = run.chosen() ? CommandLine::Action::Run : CommandLine::Action::Check;
   result.run = std::move(run_arguments);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -49,8 +50,14 @@ Result<ControlConnection> ControlConnection::open(const Target& target) {
   target.path.copy(address.sun_path, target.path.size());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno_error(action_for(target), errno);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return errno_error(action_for(target), errno);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const int cause = errno;
+    struct stat info {};
+    // connect(2) says of every file without a listener that it refuses.
+    if (cause == ECONNREFUSED && ::stat(target.path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode))
+      return plain_error(action_for(target), "it is no socket");
+    return errno_error(action_for(target), cause);
+  }
   HOLDFAST_TRY(trust_server(fd.get(), target));
   return ControlConnection(std::move(fd), target);
 }

@@ -1,6 +1,7 @@
 #include "supervisor/client/event_text.hpp"
 
-#include "supervisor/client/json_fields.hpp"
+#include <nlohmann/json.hpp>
+
 #include "supervisor/client/text_table.hpp"
 
 namespace holdfast::supervisor {

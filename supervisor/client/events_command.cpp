@@ -4,13 +4,13 @@
 #include "supervisor/client/client.hpp"
 #include "supervisor/client/control_connection.hpp"
 #include "supervisor/client/event_text.hpp"
-#include "supervisor/client/json_fields.hpp"
+#include "supervisor/client/text_table.hpp"
 
 namespace holdfast::supervisor {
 namespace {
 
 std::string kind_of_line(const std::string& line) {
-  return text_in(nlohmann::json::parse(line, nullptr, false), "event");
+  return printable_text(nlohmann::json::parse(line, nullptr, false), "event");
 }
 
 bool is_reply(const std::string& line) { return line.starts_with("{\"holdfast\":"); }

@@ -13,7 +13,8 @@ Failure failure_of(const Error& error, const Target& target) {
     case ENOTDIR:
     case ECONNREFUSED:
       return {ExitCode::NotRunning, "cannot reach the supervisor " + target.shown +
-                                        ": none is running (" + target.path + ")"};
+                                        ": none is running" +
+                                        (target.by_name ? " (" + target.path + ")" : "")};
     case EACCES:
     case EPERM:
       return {ExitCode::PermissionDenied, error.message};

@@ -1,10 +1,10 @@
 #include <unistd.h>
 
+#include "shared/core/json_fields.hpp"
 #include "shared/core/prometheus_text.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/client/client.hpp"
 #include "supervisor/client/control_connection.hpp"
-#include "supervisor/client/json_fields.hpp"
 
 namespace holdfast::supervisor {
 
@@ -14,7 +14,7 @@ int run_metrics(const ClientOptions& options) {
   if (!connection) return say_failure(failure_of(connection.error(), target));
   const auto reply = connection->reply_to(StatusRequest{}, options.timeout.value_or(kReplyWithin));
   if (!reply) return say_failure(reply.error());
-  const auto text = prometheus_text(object_in(reply->json, "status").dump());
+  const auto text = prometheus_text(json_object(reply->json, "status").dump());
   if (!text) return say_failure({ExitCode::Failure, text.error().message});
   write_fully(STDOUT_FILENO, *text);
   return to_int(ExitCode::Ok);

@@ -3,10 +3,11 @@
 #include <unistd.h>
 
 #include "shared/core/duration.hpp"
+#include "shared/core/json_fields.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/client/client.hpp"
 #include "supervisor/client/control_connection.hpp"
-#include "supervisor/client/json_fields.hpp"
+#include "supervisor/client/text_table.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -42,7 +43,7 @@ int run_scale(const ClientOptions& options) {
   const auto reply = connection->reply_to(options.scale, reply_within(options));
   if (!reply) return say_failure(reply.error());
   return succeed(options, *reply,
-                 format_count(count_in(reply->json, "wanted_workers"), "worker") + " wanted");
+                 format_count(json_count(reply->json, "wanted_workers"), "worker") + " wanted");
 }
 
 int run_reopen_logs(const ClientOptions& options) {

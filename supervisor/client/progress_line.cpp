@@ -4,8 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "shared/core/json_fields.hpp"
 #include "shared/io/syscall.hpp"
-#include "supervisor/client/json_fields.hpp"
 #include "supervisor/client/reload_text.hpp"
 
 namespace holdfast::supervisor {
@@ -21,7 +21,7 @@ std::size_t columns_of_terminal() {
 
 std::string text_of(const nlohmann::json& status) {
   std::string text = render_progress(status);
-  for (const nlohmann::json& draining : list_in(status, "draining"))
+  for (const nlohmann::json& draining : json_list(status, "draining"))
     text += (text.empty() ? "draining " : "; draining ") + render_draining(draining);
   return text;
 }
@@ -46,7 +46,7 @@ void ProgressLine::show() {
   }
   const auto reply = connection_->reply_to(StatusRequest{}, kLookWithin);
   if (!reply) return connection_.reset();
-  const std::string text = text_of(object_in(reply->json, "status"));
+  const std::string text = text_of(json_object(reply->json, "status"));
   write_fully(STDERR_FILENO, "\r\x1b[K" + text.substr(0, columns_of_terminal()));
   shown_ = true;
 }

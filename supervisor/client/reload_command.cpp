@@ -3,12 +3,13 @@
 #include <unistd.h>
 
 #include "shared/core/duration.hpp"
+#include "shared/core/json_fields.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/client/client.hpp"
 #include "supervisor/client/control_connection.hpp"
-#include "supervisor/client/json_fields.hpp"
 #include "supervisor/client/progress_line.hpp"
 #include "supervisor/client/reload_text.hpp"
+#include "supervisor/client/text_table.hpp"
 #include "supervisor/core/reload_verdict.hpp"
 
 namespace holdfast::supervisor {
@@ -86,14 +87,14 @@ class ReloadCommand {
 
   // Nothing: more is to come.
   std::optional<int> judge(const nlohmann::json& verdict, const std::string& line) {
-    const std::string word = text_in(verdict, "verdict");
+    const std::string word = printable_text(verdict, "verdict");
     progress_.clear();
     if (word == "committed" && options_.until == ReloadWait::Drained) {
       committed_ = true;
       if (!options_.json) write_fully(STDOUT_FILENO, render_verdict(verdict));
       return std::nullopt;
     }
-    const int code = static_cast<int>(count_in(verdict, "exit_code"));
+    const int code = static_cast<int>(json_count(verdict, "exit_code"));
     if (options_.json) write_fully(STDOUT_FILENO, line + "\n");
     if (code != 0) {
       write_fully(STDERR_FILENO, "holdfast: " + render_verdict(verdict));

@@ -3,10 +3,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "shared/core/json_fields.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/client/client.hpp"
 #include "supervisor/client/control_connection.hpp"
-#include "supervisor/client/json_fields.hpp"
 #include "supervisor/client/status_screen.hpp"
 
 namespace holdfast::supervisor {
@@ -31,7 +31,7 @@ std::string json_text(const std::string& reply, bool last_failure) {
 
 std::string text_of_status(const ClientOptions& options, const Reply& reply, std::size_t rows) {
   if (options.json) return json_text(reply.line, options.last_failure);
-  const nlohmann::json& status = object_in(reply.json, "status");
+  const nlohmann::json& status = json_object(reply.json, "status");
   return options.last_failure ? render_last_failure(status) : render_status(status, rows);
 }
 
@@ -45,7 +45,7 @@ int run_status(const ClientOptions& options) {
     const auto reply =
         connection->reply_to(StatusRequest{}, options.timeout.value_or(kReplyWithin));
     if (!reply) return say_failure(reply.error());
-    const nlohmann::json& status = object_in(reply->json, "status");
+    const nlohmann::json& status = json_object(reply->json, "status");
     const std::size_t rows = screen_rows();
     const std::string home = options.watch && !options.json && rows > 0 ? "\x1b[H\x1b[J" : "";
     write_fully(STDOUT_FILENO, home + text_of_status(options, *reply, rows));

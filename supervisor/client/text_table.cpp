@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "shared/core/json_fields.hpp"
+
 namespace holdfast::supervisor {
 namespace {
 
@@ -75,6 +77,10 @@ std::string printable(const std::string& text) {
   std::ranges::replace_if(
       safe, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   return safe;
+}
+
+std::string printable_text(const nlohmann::json& object, const char* key) {
+  return printable(json_text(object, key));
 }
 
 }  // namespace holdfast::supervisor

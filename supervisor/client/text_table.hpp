@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace holdfast::supervisor {
 
 // Columns as wide as their widest cell, two spaces apart; numbers to the right. The first row is
@@ -18,5 +20,7 @@ std::string format_count(std::uint64_t count, const std::string& noun);
 
 // What others wrote, for a terminal: control characters do nothing there.
 std::string printable(const std::string& text);
+// Of a field of what a supervisor sent; nothing where that is absent or no text.
+std::string printable_text(const nlohmann::json& object, const char* key);
 
 }  // namespace holdfast::supervisor

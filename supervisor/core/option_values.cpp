@@ -64,6 +64,40 @@ std::vector<std::string> texts_of(const OptionRow& row, const std::vector<Option
   return texts;
 }
 
+// Port 0 is another port each time.
+std::string bound_address(const ListenAddress& address) {
+  const auto* tcp = std::get_if<TcpAddress>(&address);
+  return tcp != nullptr && tcp->port == 0 ? std::string() : to_string(address);
+}
+
+Result<void> check_listeners(const Options& options) {
+  std::vector<std::string> names;
+  std::vector<std::string> addresses;
+  const auto had = [](std::vector<std::string>& before, const std::string& text) {
+    if (text.empty()) return false;
+    if (std::ranges::find(before, text) != before.end()) return true;
+    before.push_back(text);
+    return false;
+  };
+  for (const ListenerSpec& spec : options.listeners) {
+    if (had(names, spec.name)) return Error{"two listeners have the name " + spec.name};
+    if (had(addresses, bound_address(spec.address)))
+      return Error{"two listeners have the address " + to_string(spec.address)};
+  }
+  if (options.metrics && had(addresses, bound_address(options.metrics->address)))
+    return Error{"--metrics has the address of a listener, " + to_string(options.metrics->address)};
+  return {};
+}
+
+// A worker with the library says itself when it is ready, and is asked over its channel.
+Result<void> check_foreign(const ForeignOptions& foreign) {
+  if (foreign.protocol != WorkerProtocol::Native) return {};
+  if (foreign.readiness && *foreign.readiness != default_readiness(WorkerProtocol::Native))
+    return Error{"--readiness needs a --protocol other than native"};
+  if (!foreign.probe.empty()) return Error{"--probe needs a --protocol other than native"};
+  return {};
+}
+
 }  // namespace
 
 Result<OptionValues> values_of_environment(
@@ -113,6 +147,8 @@ Result<Options> merge_options(const std::vector<OptionValues>& sources) {
 
 Result<void> check_options(const Options& options) {
   if (options.listeners.empty()) return Error{"--listen is required"};
+  HOLDFAST_TRY(check_listeners(options));
+  HOLDFAST_TRY(check_foreign(options.foreign));
   const FleetPolicy& fleet = options.fleet;
   if (fleet.stop_timeout_max > Millis{0} && fleet.stop_timeout_max < fleet.stop_timeout)
     return Error{"--stop-timeout-max is below --stop-timeout"};

@@ -14,13 +14,18 @@ constexpr std::size_t kMaxSocketPath = 107;  // unix(7)
 Result<gid_t> group_named(const std::string& name) {
   const group* entry = ::getgrnam(name.c_str());
   if (entry == nullptr)
-    return plain_error("open the control socket to group " + name, "no such group");
+    return plain_error("open the control socket to group " + name, "there is no such group");
   return entry->gr_gid;
 }
 
 }  // namespace
 
 std::string control_path(const std::string& name) { return runtime_path() + "/" + name + ".sock"; }
+
+Result<void> check_control_group(const std::string& group) {
+  if (!group.empty()) HOLDFAST_TRY(group_named(group));
+  return {};
+}
 
 Result<ControlSocketFile> open_control_socket(const std::string& path, const std::string& group) {
   if (path.empty() || path.front() == '@')

@@ -17,6 +17,9 @@ struct ControlSocketFile {
 // Where a supervisor of that name listens, and where its clients look: in the runtime directory.
 std::string control_path(const std::string& name);
 
+// Fails when there is no such group; none is no failure.
+Result<void> check_control_group(const std::string& group);
+
 // 0600, or 0660 and of that group. A socket that refuses a connect is stale and replaced; a live
 // one is an error.
 Result<ControlSocketFile> open_control_socket(const std::string& path, const std::string& group);

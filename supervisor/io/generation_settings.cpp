@@ -1,11 +1,14 @@
 #include "supervisor/io/generation_settings.hpp"
 
+#include "supervisor/io/control_socket_file.hpp"
 #include "supervisor/io/generation_environment.hpp"
 #include "supervisor/io/worker_rights.hpp"
 
 namespace holdfast::supervisor {
 
 Result<LaunchPlan> plan_for(const Options& options) {
+  // Used at the next start only; but what check refuses, a reload does.
+  HOLDFAST_TRY(check_control_group(options.control_group));
   HOLDFAST_ASSIGN(LaunchPlan plan, make_launch_plan(options.command, options.cwd));
   HOLDFAST_ASSIGN(const auto account, find_account(options.user));
   HOLDFAST_ASSIGN(plan.rights, resolve_rights(options, account));

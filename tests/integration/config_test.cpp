@@ -281,6 +281,13 @@ TEST_F(ConfigTest, CheckAndRunRefuseTheSameWithExitCodeSix) {
       {"listen", nlohmann::json::array(), "--listen is required"},
       {"cwd", "/no/such/folder", "cannot enter /no/such/folder: No such file or directory"},
       {"user", "no-such-user", "there is no user no-such-user"},
+      {"control_group", "no-such-group",
+       "cannot open the control socket to group no-such-group: there is no such group"},
+      {"listen", {"127.0.0.1:0", "127.0.0.1:0"}, "two listeners have the name http"},
+      {"listen", {"a=:7399", "b=:7399"}, "two listeners have the address :7399"},
+      {"listen", {"a=unix:/s,mode=0600", "b=unix:/s"}, "two listeners have the address unix:/s"},
+      {"probe", "tcp:127.0.0.1:1", "--probe needs a --protocol other than native"},
+      {"readiness", "delay=1s", "--readiness needs a --protocol other than native"},
   };
   for (const BadKey& mistake : mistakes) {
     ConfigFile bad(files.file("bad.json"));
@@ -292,6 +299,41 @@ TEST_F(ConfigTest, CheckAndRunRefuseTheSameWithExitCodeSix) {
       EXPECT_TRUE(result.err.starts_with("holdfast: cannot ")) << result.err;
       EXPECT_TRUE(result.err.ends_with(mistake.cause + "\n")) << result.err;
     }
+  }
+}
+
+TEST_F(ConfigTest, ReloadRefusesContradictionsToo) {
+  start();
+  const std::vector<BadKey> mistakes{
+      {"listen", {"127.0.0.1:0", "127.0.0.1:0"}, "two listeners have the name http"},
+      {"probe", "tcp:127.0.0.1:1", "--probe needs a --protocol other than native"},
+      {"control_group", "no-such-group", "there is no such group"},
+  };
+  for (const BadKey& mistake : mistakes) {
+    const nlohmann::json good = config.keys;
+    config.set(mistake.key, mistake.value);
+    const Event verdict = run->reload();
+    EXPECT_EQ(verdict.name(), "reload_failed");
+    EXPECT_TRUE(verdict.text("reason").ends_with(mistake.cause)) << verdict.fields;
+    config.keys = good;
+  }
+  EXPECT_EQ(run->started_workers().size(), 1u);
+  config.set("canary", 1'024);
+  reload();
+  EXPECT_EQ(run->started_workers(5).size(), 1u) << "a canary is at most as many as there are";
+}
+
+TEST_F(ConfigTest, ContradictionsOfFlagsAloneAreExitCodeTwo) {
+  for (const std::vector<std::string>& flags :
+       std::vector<std::vector<std::string>>{{"--listen", "127.0.0.1:0"},
+                                             {"--probe", "tcp:127.0.0.1:1"},
+                                             {"--readiness", "delay=1s"}}) {
+    std::vector<std::string> argv{holdfast_path(), "run", "--listen", "127.0.0.1:0"};
+    argv.insert(argv.end(), flags.begin(), flags.end());
+    argv.insert(argv.end(), {"--", demo_path()});
+    const CommandResult result = run_command(argv);
+    EXPECT_EQ(result.status, exited(2)) << result.err;
+    EXPECT_TRUE(result.err.starts_with("holdfast: cannot parse the command line: ")) << result.err;
   }
 }
 

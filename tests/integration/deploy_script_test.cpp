@@ -123,6 +123,28 @@ TEST_F(DeployScriptTest, OvertakenDeployLeavesTheLinkToTheNewerOne) {
   EXPECT_EQ(current(), "v2");
 }
 
+TEST_F(DeployScriptTest, FailedDeployNeverTurnsBackToOneThatWasOvertaken) {
+  start();
+  ChildProcess running({.argv = argv_for("slow", {"TIMEOUT=30s"})});
+  run->wait("reload_started");
+  ChildProcess overtaken({.argv = argv_for("v2")});
+  run->wait("reload_queued");
+  ChildProcess bad({.argv = argv_for("bad")});
+  EXPECT_EQ(overtaken.wait_exit(), exited(12));
+  EXPECT_EQ(current(), "bad");
+  ::kill(run->worker_pid(2), SIGKILL);
+  EXPECT_EQ(running.wait_exit(), exited(10));
+  EXPECT_EQ(bad.wait_exit(), exited(10));
+  EXPECT_EQ(current(), "v1") << "v2 never served";
+}
+
+TEST_F(DeployScriptTest, FailedDeployTurnsBackToTheLastThatServed) {
+  start();
+  EXPECT_EQ(run_command(argv_for("v2")).status, exited(0));
+  EXPECT_EQ(run_command(argv_for("bad")).status, exited(10));
+  EXPECT_EQ(current(), "v2");
+}
+
 TEST_F(DeployScriptTest, TimeoutIsNoVerdictAndTurnsNothingBack) {
   start();
   const CommandResult result = run_command(argv_for("slow", {"TIMEOUT=200ms"}));

@@ -114,6 +114,19 @@ TEST_F(OperatorCommandsTest, EveryCommandSaysThatNobodyRuns) {
   }
 }
 
+TEST_F(OperatorCommandsTest, PathOfTheSocketIsNamedOnceAndAFileIsNoSocket) {
+  const std::string missing = files.file("no.sock");
+  const CommandResult none = run_command({holdfast_path(), "status", "--control", missing});
+  EXPECT_EQ(none.status, exited(3));
+  EXPECT_EQ(none.err, "holdfast: cannot reach the supervisor " + missing + ": none is running\n");
+  const std::string file = files.write("file", "text");
+  for (const char* command : {"status", "reload", "events", "stop"}) {
+    const CommandResult result = run_command({holdfast_path(), command, "--control", file});
+    EXPECT_EQ(result.status, exited(1));
+    EXPECT_EQ(result.err, "holdfast: cannot reach the supervisor " + file + ": it is no socket\n");
+  }
+}
+
 TEST_F(OperatorCommandsTest, SocketOfAnotherUserInOurPlaceIsNotTrusted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else here";
   // As in a shared /tmp, where somebody made the directory first.

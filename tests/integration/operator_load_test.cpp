@@ -94,6 +94,46 @@ TEST(OperatorLoadTest, StatusUnderLoadCostsNoRequest) {
               result.summary().c_str());
 }
 
+TEST(OperatorLoadTest, StatusEachSecondIsHardlyFeltUnderLoad) {
+  TempDir files;
+  const std::string path = files.file("control.sock");
+  SupervisorRun run({.flags = {"--control", path}, .workers = "2"});
+  run.wait_ready();
+  const LoadOptions load = paced_load(run.address(), 20, {9ms, 11ms});  // 2,000 a second
+  LoadClient alone(load);
+  alone.start();
+  ASSERT_TRUE(alone.wait_for_requests(8'000));
+  const LoadResult before = alone.finish();
+  expect_no_failure(before);
+
+  LoadClient watched(load);
+  watched.start();
+  BareOperator client(path);
+  ASSERT_TRUE(client.connected());
+  const auto cpu_before = cpu_time(run.pid());
+  const auto began = Clock::now();
+  int asked = 0;
+  for (auto next = began; watched.requests_done() < 8'000 && Clock::now() - began < kCap; ++asked) {
+    client.say("{\"holdfast\":1,\"op\":\"status\"}\n");
+    ASSERT_EQ(client.hear_json().at("status").at("health"), "ok");
+    std::this_thread::sleep_until(next += 1s);  // a pace, not a wait for an outcome
+  }
+  // Of its own time on the processor, which a crowded machine does not lengthen.
+  const double cpu = std::chrono::duration<double>(cpu_time(run.pid()) - cpu_before) /
+                     std::chrono::duration<double>(Clock::now() - began);
+  const LoadResult after = watched.finish();
+  expect_no_failure(after);
+  EXPECT_GE(asked, 3);
+  EXPECT_LT(cpu, scaled(1ms) == 1ms ? 0.01 : 0.10);
+  const auto p99_before = before.total().steady.percentile(0.99);
+  const auto p99_after = after.total().steady.percentile(0.99);
+  EXPECT_GT(p99_before.count(), 0);
+  EXPECT_LT(p99_after, 4 * p99_before + scaled(2ms));
+  std::printf("%d statuses, supervisor's CPU %.2f%%, p99 %.2f ms without, %.2f ms with\n", asked,
+              cpu * 100, static_cast<double>(p99_before.count()) / 1e6,
+              static_cast<double>(p99_after.count()) / 1e6);
+}
+
 TEST(OperatorLoadTest, CountsStayTrueOverReloads) {
   SupervisorRun run;
   run.wait_ready();

@@ -30,6 +30,16 @@ std::string printed_by(const std::vector<std::string>& arguments) {
   return line.text;
 }
 
+std::size_t longest_line(const std::string& text) {
+  std::size_t longest = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    longest = std::max(longest, end - begin);
+    begin = end + 1;
+  }
+  return longest;
+}
+
 const std::vector<std::string> kClientNames{"reload", "metrics",     "status", "events",
                                             "scale",  "reopen-logs", "stop"};
 
@@ -89,6 +99,43 @@ TEST(ClientCommandLineTest, HelpOfEachFitsOneScreen) {
     EXPECT_LE(std::count(help.begin(), help.end(), '\n'), 24) << help;
     EXPECT_NE(help.find("Usage: holdfast " + command), std::string::npos) << help;
   }
+}
+
+TEST(ClientCommandLineTest, HelpOfEveryCommandFitsAScreenOfHundredColumns) {
+  std::vector<std::vector<std::string>> helps{{}, {"run"}, {"check"}, {"completion"}};
+  for (const std::string& command : kClientNames) helps.push_back({command});
+  for (std::vector<std::string>& arguments : helps) {
+    arguments.push_back("--help");
+    const std::string help = printed_by(arguments);
+    EXPECT_LE(std::count(help.begin(), help.end(), '\n'), 50) << help;
+    EXPECT_LE(longest_line(help), 100U) << help;
+  }
+}
+
+TEST(ClientCommandLineTest, RunShowsCommonOptionsFirstAndAllWhenAsked) {
+  for (const char* command : {"run", "check"}) {
+    const std::string common = printed_by({command, "--help"});
+    const std::string all = printed_by({command, "--help-all"});
+    EXPECT_LE(longest_line(all), 100U) << all;
+    EXPECT_NE(common.find("--help-all"), std::string::npos) << common;
+    EXPECT_NE(common.find("holdfast(1)"), std::string::npos) << common;
+    std::size_t shown = 0;
+    for (const OptionRow& row : option_table()) {
+      if (row.where == OptionRow::Where::OnlyInFile) continue;
+      shown += common.find("\n  " + flag_of(row)) != std::string::npos;
+      EXPECT_NE(all.find("\n  " + flag_of(row)), std::string::npos) << flag_of(row);
+    }
+    EXPECT_EQ(shown, 25U) << common;
+  }
+}
+
+TEST(ClientCommandLineTest, UsageSaysOnceWhatIsTaken) {
+  const std::string scale = printed_by({"scale", "--help"});
+  EXPECT_NE(scale.find("Usage: holdfast scale [OPTIONS] N|+N|-N\n"), std::string::npos) << scale;
+  EXPECT_EQ(scale.find("N|+N|-N"), scale.rfind("N|+N|-N")) << scale;
+  const std::string completion = printed_by({"completion", "--help"});
+  EXPECT_NE(completion.find("Usage: holdfast completion bash|zsh|fish\n"), std::string::npos)
+      << completion;
 }
 
 TEST(ClientCommandLineTest, CompletionKnowsEveryCommandAndOption) {

@@ -82,6 +82,8 @@ TEST(ReloadTextTest, VerdictsReadAsSentences) {
   EXPECT_EQ(
       render_verdict({{"verdict", "superseded"}, {"reason", "a newer reload took its place"}}),
       "cannot reload: a newer reload took its place\n");
+  EXPECT_EQ(render_verdict({{"verdict", "refused"}, {"reason", "cannot run ./srv: no such file"}}),
+            "cannot run ./srv: no such file; the old generation serves on\n");
   EXPECT_EQ(render_verdict({{"verdict", "failed"},
                             {"reason", "a worker of the candidate exited"},
                             {"event", {{"signal", 11}, {"stderr_tail", Json::array({"oops"})}}}}),

@@ -98,7 +98,8 @@ TEST_P(UsageErrorTest, IsOneLineAndExitsWithTwo) {
   const CommandLine line = parse(GetParam());
   EXPECT_EQ(line.action, Action::Fail);
   EXPECT_EQ(line.code, ExitCode::Usage);
-  EXPECT_TRUE(line.text.starts_with("cannot parse the command line: ")) << line.text;
+  EXPECT_TRUE(line.text.starts_with("cannot parse ")) << line.text;
+  EXPECT_EQ(line.text.find("cannot "), line.text.rfind("cannot ")) << line.text;
   EXPECT_EQ(line.text.find('\n'), std::string::npos) << line.text;
 }
 
@@ -120,6 +121,35 @@ INSTANTIATE_TEST_SUITE_P(CommandLine, UsageErrorTest,
                              {"run", "--listen", ":80", "--name", "../x", "--", "service"},
                              {"run", "--listen", ":80", "--name", "", "--", "service"},
                              {"run", "--listen", ":80", "--give-up", "0", "--", "service"}}));
+
+TEST(CommandLineTest, MistypedWordIsNamedAndWhatWasMeant) {
+  const std::string begin = "cannot parse the command line: ";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"run", "--redy-timeout", "5s", "--listen", ":80", "--", "x"},
+       "unknown flag --redy-timeout; did you mean --ready-timeout?"},
+      {{"run", "--listen", ":80", "--redy-timeout=5s", "--wokers", "2"},
+       "unknown flag --redy-timeout; did you mean --ready-timeout?"},
+      {{"reload", "--wiat"}, "unknown flag --wiat; did you mean --wait?"},
+      {{"status", "--frobnicate"}, "unknown flag --frobnicate"},
+      {{"--versoin"}, "unknown flag --versoin; did you mean --version?"},
+      {{"relaod", "--wait"}, "unknown subcommand relaod; did you mean reload?"},
+      {{"dance"}, "unknown subcommand dance"},
+      {{"run", "--workers", "2", "service", "argument"},
+       "unexpected 'service'; the service's command goes behind --"},
+      {{"scale", "1", "2"}, "unexpected '2'"},
+      {{"scale", "+x"}, "'+x' is not a number from -1024 to 1024"},
+      {{"scale", "-x"}, "unknown flag -x"},
+  };
+  for (const auto& [arguments, cause] : cases)
+    EXPECT_EQ(parse(arguments).text, begin + cause) << arguments.back();
+}
+
+TEST(CommandLineTest, CauseThatSaysWhatCannotBeDoneStandsAlone) {
+  EXPECT_EQ(parse({"reload", "--timeout", "5"}).text,
+            "cannot parse duration '5': a unit is missing: us, ms, s, m or h (--timeout)");
+  EXPECT_EQ(parse({"run", "--ready-timeout", "5"}).text,
+            "cannot parse duration '5': a unit is missing: us, ms, s, m or h (--ready-timeout)");
+}
 
 TEST(CommandLineTest, HelpAndVersionArePrinted) {
   EXPECT_EQ(parse({"--version"}).action, Action::Print);
