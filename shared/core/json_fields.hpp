@@ -12,10 +12,10 @@ namespace holdfast {
 
 // Null where it is absent.
 inline const nlohmann::json& json_member(const nlohmann::json& object, const char* key) {
-  static const nlohmann::json kNothing;
-  if (!object.is_object()) return kNothing;
+  static const nlohmann::json nothing;
+  if (!object.is_object()) return nothing;
   const auto found = object.find(key);
-  return found == object.end() ? kNothing : *found;
+  return found == object.end() ? nothing : *found;
 }
 
 inline std::uint64_t json_count(const nlohmann::json& object, const char* key) {
@@ -39,15 +39,15 @@ inline bool json_flag(const nlohmann::json& object, const char* key) {
 }
 
 inline const nlohmann::json& json_list(const nlohmann::json& object, const char* key) {
-  static const nlohmann::json kEmpty = nlohmann::json::array();
+  static const nlohmann::json empty = nlohmann::json::array();
   const nlohmann::json& value = json_member(object, key);
-  return value.is_array() ? value : kEmpty;
+  return value.is_array() ? value : empty;
 }
 
 inline const nlohmann::json& json_object(const nlohmann::json& object, const char* key) {
-  static const nlohmann::json kEmpty = nlohmann::json::object();
+  static const nlohmann::json empty = nlohmann::json::object();
   const nlohmann::json& value = json_member(object, key);
-  return value.is_object() ? value : kEmpty;
+  return value.is_object() ? value : empty;
 }
 
 // Of exactly so many numbers; zeros where it is not.

@@ -12,16 +12,16 @@
 namespace holdfast {
 namespace {
 
-using Json = nlohmann::json;
+using StatusJson = nlohmann::json;
 
-std::string generation_of(const Json& object) {
+std::string generation_of(const StatusJson& object) {
   return std::to_string(json_count(object, "generation"));
 }
 
 // Of the service
 // ---------------------------------------------------------------------------------------------
 
-void put_state(Exposition& out, const Json& status) {
+void put_state(Exposition& out, const StatusJson& status) {
   out.gauge("holdfast_info", "Who supervises this service; always 1.");
   out.sample({{"name", json_text(status, "name")},
               {"version", json_text(status, "version")},
@@ -45,8 +45,8 @@ void put_state(Exposition& out, const Json& status) {
   out.sample(json_count(status, "accepting_workers"));
 }
 
-void put_reloads(Exposition& out, const Json& status) {
-  const Json& counters = json_member(status, "counters");
+void put_reloads(Exposition& out, const StatusJson& status) {
+  const StatusJson& counters = json_member(status, "counters");
   const std::uint64_t rolled_back = json_count(counters, "rolled_back");
   const std::uint64_t failed = json_count(counters, "reloads_failed");
   out.counter("holdfast_reloads_total", "Reloads that are over, by their verdict.");
@@ -55,7 +55,7 @@ void put_reloads(Exposition& out, const Json& status) {
   out.sample({{"verdict", "rolled_back"}}, rolled_back);
   out.gauge("holdfast_reload_pending", "1 while a reload waits for another to be over.");
   out.sample(json_flag(status, "reload_queued") ? 1 : 0);
-  if (const Json& last = json_member(status, "last_reload"); last.is_object()) {
+  if (const StatusJson& last = json_member(status, "last_reload"); last.is_object()) {
     out.gauge("holdfast_last_reload_committed", "1 when the last reload was a good one.");
     out.sample(json_text(last, "verdict") == "committed" ? 1 : 0);
   }
@@ -70,7 +70,7 @@ void put_reloads(Exposition& out, const Json& status) {
 // Of workers, added up by generation: a series for each worker would be a new one at each reload.
 // ---------------------------------------------------------------------------------------------
 
-void put_workers(Exposition& out, const Json& status) {
+void put_workers(Exposition& out, const StatusJson& status) {
   struct Sum {
     std::uint64_t connections = 0;
     std::uint64_t idle = 0;
@@ -79,7 +79,7 @@ void put_workers(Exposition& out, const Json& status) {
   };
   std::map<std::uint64_t, Sum> sums;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> phases;
-  for (const Json& worker : json_member(status, "workers")) {
+  for (const StatusJson& worker : json_member(status, "workers")) {
     const std::uint64_t generation = json_count(worker, "generation");
     Sum& sum = sums[generation];
     sum.connections += json_count(worker, "connections");
@@ -102,20 +102,20 @@ void put_workers(Exposition& out, const Json& status) {
   put("holdfast_worker_resident_memory_bytes", "Resident memory of workers.", &Sum::rss);
 }
 
-void put_generations(Exposition& out, const Json& status) {
-  const Json& generations = json_member(status, "generations");
+void put_generations(Exposition& out, const StatusJson& status) {
+  const StatusJson& generations = json_member(status, "generations");
   out.counter("holdfast_generation_requests_total", "Requests, by the generation they met.");
-  for (const Json& each : generations)
+  for (const StatusJson& each : generations)
     out.sample({{"generation", generation_of(each)}}, json_count(each, "requests"));
   out.counter("holdfast_generation_server_errors_total", "Responses 5xx, by generation.");
-  for (const Json& each : generations)
+  for (const StatusJson& each : generations)
     out.sample({{"generation", generation_of(each)}}, json_count(each, "responses_5xx"));
 }
 
 // Of listeners, over all generations
 // ---------------------------------------------------------------------------------------------
 
-void put_histogram(Exposition& out, const std::string& name, const Json& listener) {
+void put_histogram(Exposition& out, const std::string& name, const StatusJson& listener) {
   const auto latency = json_counts(listener, "latency", kLatencyBounds.size() + 1);
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < latency.size(); ++i) {
@@ -128,11 +128,12 @@ void put_histogram(Exposition& out, const std::string& name, const Json& listene
   out.part("_count", {{"listener", name}}, below);
 }
 
-void put_listeners(Exposition& out, const Json& status) {
+void put_listeners(Exposition& out, const StatusJson& status) {
   // Those without traffic are there with zeros: a rate needs a value from before the first request.
-  std::map<std::string, Json> listeners;
-  for (const Json& each : json_member(status, "listeners")) listeners[json_text(each, "name")];
-  for (const Json& each : json_member(json_member(status, "counters"), "listeners"))
+  std::map<std::string, StatusJson> listeners;
+  for (const StatusJson& each : json_member(status, "listeners"))
+    listeners[json_text(each, "name")];
+  for (const StatusJson& each : json_member(json_member(status, "counters"), "listeners"))
     listeners[json_text(each, "name")] = each;
 
   out.counter("holdfast_http_requests_total", "Requests, by the class of their response.");
@@ -154,8 +155,8 @@ void put_listeners(Exposition& out, const Json& status) {
   for (const auto& [name, counts] : listeners) put_histogram(out, name, counts);
 }
 
-void put_totals(Exposition& out, const Json& status) {
-  const Json& counters = json_member(status, "counters");
+void put_totals(Exposition& out, const StatusJson& status) {
+  const StatusJson& counters = json_member(status, "counters");
   const auto put = [&](const char* name, const char* help, const char* key) {
     out.counter(name, help);
     out.sample(json_count(counters, key));
@@ -169,7 +170,7 @@ void put_totals(Exposition& out, const Json& status) {
 }  // namespace
 
 Result<std::string> prometheus_text(std::string_view status_json) {
-  const Json status = Json::parse(status_json, nullptr, /*allow_exceptions=*/false);
+  const StatusJson status = StatusJson::parse(status_json, nullptr, /*allow_exceptions=*/false);
   if (!status.is_object()) return plain_error("render metrics", "the status is no JSON object");
   Exposition out;
   put_state(out, status);

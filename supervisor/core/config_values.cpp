@@ -9,7 +9,7 @@
 namespace holdfast::supervisor {
 namespace {
 
-using Kind = ConfigValue::Kind;
+using ValueKind = ConfigValue::Kind;
 using Source = EnvironmentEntry::Source;
 
 const ConfigValue* member_of(const ConfigValue& object, std::string_view key) {
@@ -64,9 +64,10 @@ class ConfigOptions {
   }
 
   Result<void> scalar(const OptionRow& row, const ConfigValue& value) {
-    const bool number = value.kind == Kind::Number && row.kind == OptionRow::Kind::Number;
-    const bool good = row.kind == OptionRow::Kind::Switch ? value.kind == Kind::Boolean
-                                                          : value.kind == Kind::String || number;
+    const bool number = value.kind == ValueKind::Number && row.kind == OptionRow::Kind::Number;
+    const bool good = row.kind == OptionRow::Kind::Switch
+                          ? value.kind == ValueKind::Boolean
+                          : value.kind == ValueKind::String || number;
     if (good) return keep(row, value.at, value.text);
     std::string expected = "a text";
     if (row.kind == OptionRow::Kind::Switch) expected = "true or false";
@@ -78,15 +79,15 @@ class ConfigOptions {
 
   Result<void> list(const OptionRow& row, const ConfigValue& value) {
     // A command in one text would be taken for a program with spaces in its name.
-    const bool single = value.kind == Kind::String && row.name != "command";
-    if (!single && value.kind != Kind::Array)
+    const bool single = value.kind == ValueKind::String && row.name != "command";
+    if (!single && value.kind != ValueKind::Array)
       return wrong(value.at, key_of(row) + ": expected an array of texts");
     if (single) return keep(row, value.at, value.text);
     for (const ConfigValue& item : value.items) {
-      if (item.kind == Kind::Object && row.name == "listen") {
+      if (item.kind == ValueKind::Object && row.name == "listen") {
         HOLDFAST_ASSIGN(const std::string text, listener(item));
         HOLDFAST_TRY(keep(row, item.at, text));
-      } else if (item.kind == Kind::String) {
+      } else if (item.kind == ValueKind::String) {
         HOLDFAST_TRY(keep(row, item.at, item.text));
       } else {
         return wrong(item.at, key_of(row) + ": expected a text");
@@ -101,7 +102,7 @@ class ConfigOptions {
     for (const ConfigValue& item : object.items) {
       if (std::ranges::find(known, item.key) == known.end())
         return wrong(item.key_at, unknown(item.key, known));
-      if (item.kind != Kind::String || item.text.find_first_of(",=") != std::string::npos)
+      if (item.kind != ValueKind::String || item.text.find_first_of(",=") != std::string::npos)
         return wrong(item.at, "listen: expected a text without commas");
     }
     const ConfigValue* address = member_of(object, "address");
@@ -116,7 +117,8 @@ class ConfigOptions {
   }
 
   Result<void> map(const OptionRow& row, const ConfigValue& value) {
-    if (value.kind != Kind::Object) return wrong(value.at, key_of(row) + ": expected an object");
+    if (value.kind != ValueKind::Object)
+      return wrong(value.at, key_of(row) + ": expected an object");
     for (const ConfigValue& item : value.items) {
       if (auto good = check_variable_name(item.key); !good)
         return wrong(item.key_at, key_of(row) + ": " + good.error().message);
@@ -127,13 +129,13 @@ class ConfigOptions {
   }
 
   Result<EnvironmentEntry> variable(const ConfigValue& item) const {
-    if (item.kind == Kind::String) return EnvironmentEntry{item.key, Source::Text, item.text};
-    if (item.kind == Kind::Null) return EnvironmentEntry{item.key, Source::Removed};
-    if (item.kind == Kind::Object && item.items.size() == 1) {
+    if (item.kind == ValueKind::String) return EnvironmentEntry{item.key, Source::Text, item.text};
+    if (item.kind == ValueKind::Null) return EnvironmentEntry{item.key, Source::Removed};
+    if (item.kind == ValueKind::Object && item.items.size() == 1) {
       const ConfigValue& how = item.items.front();
-      if (how.key == "file" && how.kind == Kind::String && !how.text.empty())
+      if (how.key == "file" && how.kind == ValueKind::String && !how.text.empty())
         return EnvironmentEntry{item.key, Source::File, how.text};
-      if (how.key == "inherit" && how.kind == Kind::Boolean && how.text == "true")
+      if (how.key == "inherit" && how.kind == ValueKind::Boolean && how.text == "true")
         return EnvironmentEntry{item.key, Source::Inherited};
     }
     return wrong(item.at,
@@ -148,7 +150,7 @@ class ConfigOptions {
 
 Result<OptionValues> values_of_config(const std::string& file, std::string_view text) {
   HOLDFAST_ASSIGN(const ConfigValue document, parse_config_document(file, text));
-  if (document.kind != Kind::Object)
+  if (document.kind != ValueKind::Object)
     return plain_error(reading(file, document.at), "expected an object in braces");
   ConfigOptions options(file);
   for (const ConfigValue& value : document.items) HOLDFAST_TRY(options.add(value));

@@ -72,7 +72,8 @@ Result<std::vector<std::string>> generation_environment(const Options& options,
   }
   variables["PWD"] = real_cwd;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : variables) environment.push_back(name + '=' + value);
+  for (const auto& [name, value] : variables)
+    environment.push_back(std::string(name).append("=").append(value));
   return environment;
 }
 

@@ -58,7 +58,7 @@ void WorkerLink::feed(const WorkerEvent& event) {
 void WorkerLink::post(WorkerEvent event) {
   {
     const std::lock_guard lock(mutex_);
-    inbox_.push_back(event);
+    inbox_.push_back(std::move(event));
   }
   loop_.wake();
 }
