@@ -50,17 +50,18 @@ Result<void> set_cloexec(int fd, bool on) {
   return {};
 }
 
-void write_fully(int fd, std::string_view bytes) noexcept {
+bool write_fully(int fd, std::string_view bytes) noexcept {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     } else if (n < 0 && errno == EAGAIN) {
-      if (!wait_writable(fd, Millis{1'000})) return;
+      if (!wait_writable(fd, Millis{1'000})) return false;
     } else if (n < 0 && errno != EINTR) {
-      return;
+      return false;
     }
   }
+  return true;
 }
 
 bool wait_writable(int fd, Millis timeout) noexcept {

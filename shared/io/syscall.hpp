@@ -28,7 +28,7 @@ Result<void> set_cloexec(int fd, bool on);
 
 // Writes all of `bytes`, waiting where the descriptor would block. For small reports to stderr
 // only.
-void write_fully(int fd, std::string_view bytes) noexcept;
+bool write_fully(int fd, std::string_view bytes) noexcept;
 
 // Waits until `fd` can be written or `timeout` has passed; true when it can.
 bool wait_writable(int fd, Millis timeout) noexcept;

@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/io/syscall.hpp"
@@ -11,6 +12,12 @@ namespace {
 
 std::string kind_of_line(const std::string& line) {
   return printable_text(nlohmann::json::parse(line, nullptr, false), "event");
+}
+
+// A pipe shows the end of its reader (poll(2), POLLERR); a terminal would show what is typed.
+int reader_of_output() {
+  struct stat info {};
+  return ::fstat(STDOUT_FILENO, &info) == 0 && S_ISFIFO(info.st_mode) ? STDOUT_FILENO : -1;
 }
 
 bool is_reply(const std::string& line) { return line.starts_with("{\"holdfast\":"); }
@@ -27,7 +34,9 @@ int run_events(const ClientOptions& options) {
   bool past = true;  // the last events first, then a reply, then what comes
   bool stopped = false;
   for (;;) {
-    const auto heard = connection->next(past ? std::optional(answer_by) : std::nullopt);
+    const auto heard =
+        connection->next(past ? std::optional(answer_by) : std::nullopt, reader_of_output());
+    if (heard.kind == ControlConnection::Heard::Kind::Interrupted) return to_int(ExitCode::Ok);
     if (heard.kind == ControlConnection::Heard::Kind::TimedOut)
       return say_failure({ExitCode::TimedOut,
                           "cannot reach the supervisor " + target.shown + ": it does not answer"});
@@ -40,7 +49,8 @@ int run_events(const ClientOptions& options) {
       continue;
     }
     stopped = kind_of_line(heard.line) == "stopped";
-    write_fully(STDOUT_FILENO, options.json ? heard.line + "\n" : render_event(heard.line));
+    const int code = print_out(options.json ? heard.line + "\n" : render_event(heard.line));
+    if (code != 0) return code;
   }
   if (stopped) return to_int(ExitCode::Ok);
   return say_failure(

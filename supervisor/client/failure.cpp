@@ -25,6 +25,12 @@ Failure failure_of(const Error& error, const Target& target) {
   }
 }
 
+int print_out(const std::string& text, ExitCode code) {
+  if (write_fully(STDOUT_FILENO, text)) return to_int(code);
+  const Error why = errno_error("write to standard output", errno);
+  return say_failure({code == ExitCode::Ok ? ExitCode::Failure : code, why.message});
+}
+
 int say_failure(const Failure& failure) {
   write_fully(STDERR_FILENO, "holdfast: " + failure.message + "\n");
   return to_int(failure.code);

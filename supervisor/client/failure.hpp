@@ -17,6 +17,10 @@ struct Failure {
 // A socket that is not there or refuses is a supervisor that does not run.
 Failure failure_of(const Error& error, const Target& target);
 
+// To standard output. Whoever could not read it must not take the command for done: 1, or `code`
+// where that says more, with a line on stderr.
+int print_out(const std::string& text, ExitCode code = ExitCode::Ok);
+
 // The one line on stderr; returns the exit code.
 int say_failure(const Failure& failure);
 

@@ -16,8 +16,7 @@ int run_metrics(const ClientOptions& options) {
   if (!reply) return say_failure(reply.error());
   const auto text = prometheus_text(json_object(reply->json, "status").dump());
   if (!text) return say_failure({ExitCode::Failure, text.error().message});
-  write_fully(STDOUT_FILENO, *text);
-  return to_int(ExitCode::Ok);
+  return print_out(*text);
 }
 
 }  // namespace holdfast::supervisor

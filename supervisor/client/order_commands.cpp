@@ -13,8 +13,7 @@ namespace holdfast::supervisor {
 namespace {
 
 int succeed(const ClientOptions& options, const Reply& reply, const std::string& text) {
-  write_fully(STDOUT_FILENO, (options.json ? reply.line : text) + "\n");
-  return to_int(ExitCode::Ok);
+  return print_out((options.json ? reply.line : text) + "\n");
 }
 
 Millis reply_within(const ClientOptions& options) { return options.timeout.value_or(kReplyWithin); }

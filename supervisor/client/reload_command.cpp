@@ -53,8 +53,7 @@ class ReloadCommand {
         connection->reply_to(ReloadOrder{options_.until}, options_.timeout.value_or(kReplyWithin));
     if (!reply) return fail(reply.error());
     if (waits) return wait(*connection, signals.get());
-    write_fully(STDOUT_FILENO, (options_.json ? reply->line : "reload accepted") + "\n");
-    return to_int(ExitCode::Ok);
+    return print_out((options_.json ? reply->line : "reload accepted") + "\n");
   }
 
  private:
@@ -94,14 +93,15 @@ class ReloadCommand {
       if (!options_.json) write_fully(STDOUT_FILENO, render_verdict(verdict));
       return std::nullopt;
     }
-    const int code = static_cast<int>(json_count(verdict, "exit_code"));
-    if (options_.json) write_fully(STDOUT_FILENO, line + "\n");
-    if (code != 0) {
-      write_fully(STDERR_FILENO, "holdfast: " + render_verdict(verdict));
-    } else if (!options_.json) {
-      write_fully(STDOUT_FILENO, render_verdict(verdict));
+    const auto code = static_cast<ExitCode>(json_count(verdict, "exit_code"));
+    if (code != ExitCode::Ok) write_fully(STDERR_FILENO, "holdfast: " + render_verdict(verdict));
+    // The verdict stands whether or not it can be printed: a script must not turn back what serves.
+    if (options_.json) {
+      print_out(line + "\n");
+    } else if (code == ExitCode::Ok) {
+      print_out(render_verdict(verdict));
     }
-    return code;
+    return to_int(code);
   }
 
   int time_out() {

@@ -48,10 +48,10 @@ int run_status(const ClientOptions& options) {
     const nlohmann::json& status = json_object(reply->json, "status");
     const std::size_t rows = screen_rows();
     const std::string home = options.watch && !options.json && rows > 0 ? "\x1b[H\x1b[J" : "";
-    write_fully(STDOUT_FILENO, home + text_of_status(options, *reply, rows));
-    if (!options.watch)
-      return to_int(is_degraded(status) && !options.last_failure ? ExitCode::Degraded
-                                                                 : ExitCode::Ok);
+    const bool degraded = is_degraded(status) && !options.last_failure;
+    const int code = print_out(home + text_of_status(options, *reply, rows),
+                               degraded ? ExitCode::Degraded : ExitCode::Ok);
+    if (!options.watch) return code;
     // Ends at Ctrl-C, with the supervisor, or with who reads us.
     pollfd reader{STDOUT_FILENO, 0, 0};
     if (::poll(&reader, 1, static_cast<int>(kWatchEvery.count())) > 0) return to_int(ExitCode::Ok);

@@ -34,6 +34,15 @@ void ControlServer::listen(ControlSocketFile socket) {
   wait();
 }
 
+Result<bool> ControlServer::restore(const std::string& group) {
+  if (!socket_ || is_at_its_path(socket_->listener)) return false;
+  HOLDFAST_ASSIGN(ControlSocketFile fresh, open_control_socket(socket_->listener.path, group));
+  if (watch_.is_open()) watch_.release();
+  pause_.cancel();
+  listen(std::move(fresh));
+  return true;
+}
+
 void ControlServer::wait() {
   watch_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                     [this](boost::system::error_code failed) {

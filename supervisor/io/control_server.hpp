@@ -32,6 +32,9 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
   void listen(ControlSocketFile socket);
+  // Makes the socket anew where somebody removed its file: nobody would find us any more. True when
+  // it had to.
+  Result<bool> restore(const std::string& group);
   // One end of a socketpair(2), of a program that we trust as far as `access` goes.
   void serve(UniqueFd end, ControlAccess access);
 

@@ -24,6 +24,11 @@ WallTime wall_now() {
 // All of it is read anew; a mistake in it changes nothing.
 void Supervisor::perform(const PrepareGeneration& action) {
   renew_ticket_keys();
+  if (auto made = operators_.server().restore(options_.control_group); !made) {
+    perform(warning("control_socket_lost").with("reason", made.error().message));
+  } else if (*made) {
+    perform(warning("control_socket_restored"));
+  }
   auto gone = prepare(action.generation);
   if (!gone) return answer(GenerationRefused{action.generation, gone.error().message});
   const GenerationSettings& settings = settings_.at(action.generation);

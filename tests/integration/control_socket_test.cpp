@@ -156,6 +156,16 @@ TEST_F(OperatorSocketTest, StalledFollowerIsDroppedWhileReloadsGoOn) {
   }
 }
 
+TEST_F(OperatorSocketTest, AReloadMakesAFileAnewThatSomebodyRemoved) {
+  std::filesystem::remove(path);
+  EXPECT_EQ(run_command({holdfast_path(), "status", "--control", path}).status, exited(3));
+  EXPECT_EQ(run->reload().name(), "reload_done");
+  EXPECT_EQ(run->count("control_socket_restored"), 1u);
+  EXPECT_EQ(run_command({holdfast_path(), "status", "--control", path}).status, exited(0));
+  EXPECT_EQ(run->reload().name(), "reload_done");
+  EXPECT_EQ(run->count("control_socket_restored"), 1u);
+}
+
 TEST_F(OperatorSocketTest, ClientThatVanishesLeavesNothingBehind) {
   const auto before = open_fds(run->pid()).size();
   for (int i = 0; i < 200; ++i) {

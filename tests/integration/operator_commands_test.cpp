@@ -337,5 +337,33 @@ TEST_F(OperatorCommandsTest, ControlSocketIsThereFromStartedToStoppedAndPrivate)
   EXPECT_NE(::stat(path.c_str(), &info), 0);
 }
 
+TEST_F(OperatorCommandsTest, WhatCannotBePrintedIsNotTakenForDone) {
+  start();
+  const auto into_full = [&](const std::string& command) {
+    return run_command(
+        {"/bin/sh", "-c",
+         holdfast_path() + " " + command + " --name " + run->name() + " > /dev/full"});
+  };
+  for (const char* command : {"status", "metrics", "events", "status --json"}) {
+    const CommandResult result = into_full(command);
+    EXPECT_EQ(result.status, exited(1)) << command;
+    EXPECT_NE(result.err.find("cannot write to standard output: No space"), std::string::npos);
+  }
+  // Its verdict stands: a deploy script must not turn back what serves.
+  const CommandResult reloaded = into_full("reload --wait --json");
+  EXPECT_EQ(reloaded.status, exited(0));
+  EXPECT_NE(reloaded.err.find("cannot write"), std::string::npos);
+}
+
+TEST_F(OperatorCommandsTest, FollowingEventsEndsWithItsReader) {
+  start();
+  const CommandResult piped =
+      run_command({"/bin/sh", "-c",
+                   "(timeout 20 " + holdfast_path() + " events --follow --name " + run->name() +
+                       "; echo \"ended with $?\" >&2) | head -n 1"});
+  EXPECT_NE(piped.out, "");
+  EXPECT_EQ(piped.err, "ended with 0\n") << "124: nobody told it that its reader was gone";
+}
+
 }  // namespace
 }  // namespace holdfast::testing
