@@ -7,16 +7,16 @@
 namespace holdfast::supervisor {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-std::string value_text(const Json& value) {
+std::string value_text(const OrderedJson& value) {
   if (!value.is_string())
-    return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return printable(value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
   const std::string text = printable(value.get_ref<const std::string&>());
   return text.find(' ') == std::string::npos && !text.empty() ? text : "\"" + text + "\"";
 }
 
-std::string string_in(const Json& event, const char* name) {
+std::string string_in(const OrderedJson& event, const char* name) {
   const auto found = event.find(name);
   return found != event.end() && found->is_string()
              ? printable(found->get_ref<const std::string&>())
@@ -26,7 +26,7 @@ std::string string_in(const Json& event, const char* name) {
 }  // namespace
 
 std::string render_event(const std::string& line) {
-  const Json event = Json::parse(line, nullptr, false);
+  const OrderedJson event = OrderedJson::parse(line, nullptr, false);
   if (!event.is_object()) return printable(line) + "\n";
   std::string at = string_in(event, "logged_at").substr(0, 23);
   if (at.size() > 10) at[10] = ' ';
@@ -43,7 +43,7 @@ std::string render_event(const std::string& line) {
   text += "\n";
   const auto tail = event.find("stderr_tail");
   if (tail == event.end() || !tail->is_array()) return text;
-  for (const Json& last : *tail) {
+  for (const OrderedJson& last : *tail) {
     if (last.is_string()) text += "  | " + printable(last.get_ref<const std::string&>()) + "\n";
   }
   return text;

@@ -7,7 +7,7 @@ namespace holdfast::supervisor {
 namespace {
 
 // Longer words are no names of ours; the table below would only grow.
-constexpr std::size_t kLongest = 64;
+constexpr std::size_t kLongestWord = 64;
 
 std::size_t edits(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> table(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
@@ -27,7 +27,7 @@ std::size_t edits(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  if (word.size() > kLongest) return {};
+  if (word.size() > kLongestWord) return {};
   std::string best;
   std::size_t fewest = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

@@ -17,11 +17,11 @@ std::string field_text(const Report& report, std::string_view key) {
 
 // One line: the datagram's own lines end with a newline, and a command's name may hold anything.
 std::string status_line(std::string text) {
-  constexpr std::size_t kLongest = 500;
+  constexpr std::size_t kLongestStatus = 500;
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ') c = ' ';
   }
-  if (text.size() > kLongest) text.resize(kLongest);
+  if (text.size() > kLongestStatus) text.resize(kLongestStatus);
   return text;
 }
 

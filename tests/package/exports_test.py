@@ -1,12 +1,12 @@
 """The shared library exports its interface and nothing else: every name is in exports.txt.
 
 A name that goes, or whose signature changes, breaks programs that were linked before: see docs/packaging.md, "The
-shared library's number". After a change that is meant: HOLDFAST_BUILD=build/package python3 tests/package/exports_test.py --write
+shared library's number". After a change that is meant: HOLDFAST_TEST_BUILD=build/package python3 tests/package/exports_test.py --write
 """
 import os
 import sys
 
-os.environ.setdefault("HOLDFAST_PREFIX", "/")
+os.environ.setdefault("HOLDFAST_TEST_PREFIX", "/")
 from package import BUILD, ROOT, check, run  # noqa: E402
 
 LIST = ROOT / "tests/package/exports.txt"

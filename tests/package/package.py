@@ -11,8 +11,8 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONSUMER = ROOT / "tests" / "consumer"
-BUILD = pathlib.Path(os.environ["HOLDFAST_BUILD"])
-PREFIX = pathlib.Path(os.environ["HOLDFAST_PREFIX"])
+BUILD = pathlib.Path(os.environ["HOLDFAST_TEST_BUILD"])
+PREFIX = pathlib.Path(os.environ["HOLDFAST_TEST_PREFIX"])
 SKIPPED = 77
 PATIENCE = 30  # seconds
 
