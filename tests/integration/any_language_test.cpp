@@ -45,7 +45,8 @@ class AnyLanguageTest : public ::testing::TestWithParam<Service> {
   static SupervisorOptions options() {
     SupervisorOptions options;
     options.flags = GetParam().flags;
-    options.flags.insert(options.flags.end(), {"--probation", "0s"});
+    // They cannot pause: in a probation both generations accept.
+    options.flags.insert(options.flags.end(), {"--probation", "100ms"});
     options.command = GetParam().command;
     options.workers = "2";
     options.cwd = GetParam().cwd;
