@@ -17,11 +17,17 @@ Json request_head(const OperatorRequest& request) {
   return json;
 }
 
-std::string reply_line(const char* kind) {
+template <typename Fill>
+std::string reply_line(std::string_view kind, Fill fill) {
   std::string out;
   JsonLine line(out);
-  line.number("holdfast", kOperatorProtocol).text("reply", kind).end();
+  fill(line.number("holdfast", kOperatorProtocol).text("reply", kind));
+  line.end();
   return out;
+}
+
+std::string reply_line(std::string_view kind) {
+  return reply_line(kind, [](JsonLine&) {});
 }
 
 }  // namespace
@@ -76,14 +82,9 @@ std::string encode_request(const OperatorRequest& request) {
 }
 
 std::string error_reply(std::string_view error, ExitCode code) {
-  std::string out;
-  JsonLine line(out);
-  line.number("holdfast", kOperatorProtocol)
-      .text("reply", "error")
-      .text("error", error)
-      .signed_number("code", to_int(code))
-      .end();
-  return out;
+  return reply_line("error", [&](JsonLine& line) {
+    line.text("error", error).signed_number("code", to_int(code));
+  });
 }
 
 std::string ok_reply() { return reply_line("ok"); }
@@ -91,23 +92,11 @@ std::string ok_reply() { return reply_line("ok"); }
 std::string accepted_reply() { return reply_line("accepted"); }
 
 std::string scaled_reply(std::size_t wanted_workers) {
-  std::string out;
-  JsonLine line(out);
-  line.number("holdfast", kOperatorProtocol)
-      .text("reply", "ok")
-      .number("wanted_workers", wanted_workers)
-      .end();
-  return out;
+  return reply_line("ok", [&](JsonLine& line) { line.number("wanted_workers", wanted_workers); });
 }
 
 std::string status_reply(std::string_view status_json) {
-  std::string out;
-  JsonLine line(out);
-  line.number("holdfast", kOperatorProtocol)
-      .text("reply", "status")
-      .raw("status", status_json)
-      .end();
-  return out;
+  return reply_line("status", [&](JsonLine& line) { line.raw("status", status_json); });
 }
 
 }  // namespace holdfast::supervisor
