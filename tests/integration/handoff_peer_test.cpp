@@ -9,10 +9,9 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/io/bind_listener.hpp"
-#include "shared/io/control_socket.hpp"
 #include "shared/io/fd_passing.hpp"
 #include "shared/io/syscall.hpp"
+#include "tests/integration/played_supervisor.hpp"
 #include "tests/support/process_facts.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/supervisor_run.hpp"
@@ -62,42 +61,14 @@ struct Link {
   }
 };
 
-class HandoffPeerTest : public ::testing::Test {
+class HandoffPeerTest : public PlayedSupervisorTest {
  protected:
   void SetUp() override {
-    auto pair = seqpacket_pair().value();
-    const int theirs = pair.second.get();
-    worker = std::make_unique<ChildProcess>(
-        ChildOptions{.argv = {demo_path()},
-                     .environment = {{"HOLDFAST_CHANNEL_FD", std::to_string(theirs)}},
-                     .pass = {theirs}});
-    pair.second.reset();
-    channel = std::make_unique<ControlSocket>(std::move(pair.first));
-    wait_for<Hello>();
-    BoundListener bound = bind_listener(parse_listener_spec("127.0.0.1:0").value().address).value();
-    address = bound.address;
+    start_worker();
     Welcome welcome;
-    welcome.generation = GenerationId{1};
-    welcome.worker = WorkerId{1};
-    welcome.listeners = {{"http", address}};
     welcome.options.idle_grace = Millis{300};
-    std::vector<UniqueFd> fds;
-    fds.push_back(std::move(bound.fd));
-    channel->send(welcome, std::move(fds));
-    wait_for<Ready>();
-    channel->send(Accept{});
-    wait_for<Accepting>();
-  }
-  template <typename Message>
-  Message wait_for() {
-    for (;;) {
-      if (!wait_readable(channel->fd(), kCap)) throw std::runtime_error("the worker says nothing");
-      auto received = channel->receive();
-      if (!received) throw std::runtime_error(received.error().message);
-      if (received->kind == Received::Kind::Eof) throw std::runtime_error("the worker has left");
-      if (received->kind != Received::Kind::Message) continue;
-      if (const auto* message = std::get_if<Message>(&received->message)) return *message;
-    }
+    let_it_accept(std::move(welcome), {"http"});
+    address = addresses[0];
   }
   Link connect(Peer::Role role, std::uint64_t other) {
     auto pair = seqpacket_pair().value();
@@ -119,8 +90,6 @@ class HandoffPeerTest : public ::testing::Test {
     EXPECT_EQ(worker->wait_exit(), exited(0));
   }
 
-  std::unique_ptr<ChildProcess> worker;
-  std::unique_ptr<ControlSocket> channel;
   std::string address;
 };
 

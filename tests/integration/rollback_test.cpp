@@ -67,6 +67,11 @@ class RollbackTest : public ::testing::Test {
     ASSERT_TRUE(load->wait_for_requests(1'000));
   }
 
+  void load_it_briskly() {
+    load = std::make_unique<LoadClient>(brisk_load(run->address()));
+    load->start();
+  }
+
   Event deploy(const std::string& release) {
     releases.flip(release);
     from = run->mark();
@@ -300,9 +305,7 @@ TEST_F(RollbackTest, AWorkerThatSurvivesItsAbortIsKilled) {
 // With four of them due at once there are never more than five, and never fewer than four.
 TEST_F(RollbackTest, WorkersThatAreOldLeaveOneAtATime) {
   start({"--max-age", "1s"}, "4");
-  LoadOptions options = brisk_load(run->address());
-  load = std::make_unique<LoadClient>(options);
-  load->start();
+  load_it_briskly();
   std::size_t recycled = 0;
   run->wait_for("eight replacements", [&](const Event& event) {
     recycled += event.name() == "worker_recycled";
@@ -324,9 +327,7 @@ TEST_F(RollbackTest, WorkersThatAreOldLeaveOneAtATime) {
 
 TEST_F(RollbackTest, AWorkerThatHasServedEnoughLeavesWhenItsSuccessorAccepts) {
   start({"--max-requests", "300"}, "1");
-  LoadOptions options = brisk_load(run->address());
-  load = std::make_unique<LoadClient>(options);
-  load->start();
+  load_it_briskly();
   const Event recycled = run->wait("worker_recycled");
   EXPECT_EQ(recycled.text("reason"), "max_requests");
   EXPECT_GE(recycled.number("requests"), 270);

@@ -5,58 +5,23 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/io/bind_listener.hpp"
-#include "shared/io/control_socket.hpp"
-#include "shared/io/fd_passing.hpp"
 #include "shared/io/log_target.hpp"
-#include "shared/io/syscall.hpp"
+#include "tests/integration/played_supervisor.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/supervisor_run.hpp"
 
 namespace holdfast::testing {
 namespace {
 
-class WorkerStatsTest : public ::testing::Test {
+class WorkerStatsTest : public PlayedSupervisorTest {
  protected:
   void SetUp() override {
-    auto pair = seqpacket_pair().value();
-    const int theirs = pair.second.get();
-    worker = std::make_unique<ChildProcess>(
-        ChildOptions{.argv = {demo_path()},
-                     .environment = {{"HOLDFAST_CHANNEL_FD", std::to_string(theirs)}},
-                     .pass = {theirs}});
-    pair.second.reset();
-    channel = std::make_unique<ControlSocket>(std::move(pair.first));
-    wait_for<Hello>();
+    start_worker();
     Welcome welcome;
-    welcome.generation = GenerationId{1};
-    welcome.worker = WorkerId{1};
-    std::vector<UniqueFd> fds;
-    for (const std::string name : {"http", "admin"}) {
-      const auto spec = parse_listener_spec("127.0.0.1:0").value();
-      BoundListener bound = bind_listener(spec.address).value();
-      addresses.push_back(bound.address);
-      welcome.listeners.push_back({name, bound.address});
-      fds.push_back(std::move(bound.fd));
-    }
     welcome.fds = {"access_log"};
-    fds.push_back(open_log_target(log_path()).value());
-    channel->send(welcome, std::move(fds));
-    wait_for<Ready>();
-    channel->send(Accept{});
-    wait_for<Accepting>();
-  }
-  template <typename Message>
-  Message wait_for() {
-    for (;;) {
-      if (!wait_readable(channel->fd(), kCap)) throw std::runtime_error("the worker says nothing");
-      auto received = channel->receive();
-      if (!received) throw std::runtime_error(received.error().message);
-      if (received->kind == Received::Kind::Eof) throw std::runtime_error("the worker has left");
-      if (received->kind != Received::Kind::Message) continue;
-      if (const auto* stats = std::get_if<Stats>(&received->message)) last = *stats;
-      if (const auto* message = std::get_if<Message>(&received->message)) return *message;
-    }
+    std::vector<UniqueFd> logs;
+    logs.push_back(open_log_target(log_path()).value());
+    let_it_accept(std::move(welcome), {"http", "admin"}, std::move(logs));
   }
   // Waits for what the worker says by itself.
   void wait_until(const std::function<bool()>& enough) {
@@ -95,10 +60,6 @@ class WorkerStatsTest : public ::testing::Test {
   }
 
   TempDir files;
-  std::unique_ptr<ChildProcess> worker;
-  std::unique_ptr<ControlSocket> channel;
-  std::vector<std::string> addresses;
-  Stats last;
 };
 
 TEST_F(WorkerStatsTest, CountsOfEachListenerAreExactlyThoseOfTheAccessLog) {
