@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A service for the tests, which does one thing differently for each word of its arguments."""
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 
 words = dict(word.partition("=")[::2] for word in sys.argv[1:])
 listener = socket.socket(fileno=int(words.get("fd", 3)))
@@ -29,16 +29,24 @@ def answer(connection):
 
 
 def serve(sock):
+    # An edge for each connection: a socket that somebody shut down, and that holdfast is about to heal,
+    # would be ready all the time otherwise.
+    waiting = select.epoll()
+    waiting.register(sock.fileno(), select.EPOLLIN | select.EPOLLET)
     while True:
         try:
             connection, _ = sock.accept()
-        except BlockingIOError:
-            time.sleep(0.005)
-        except OSError:  # somebody shut it down, and holdfast is about to heal it
-            time.sleep(0.005)
+        except OSError:  # nobody is there, or it is shut
+            waiting.poll()
         else:
             connection.setblocking(True)
             answer(connection)
+
+
+def wait_for(fifo):
+    """Until somebody opens it for writing."""
+    with open(fifo, "rb"):
+        pass
 
 
 def own_port():
@@ -89,23 +97,22 @@ elif "mute" not in words:
 if "watchdog" in words:
     notify("WATCHDOG=" + words["watchdog"])
 if "feed" in words:
-    def feed():
-        while True:
-            notify("WATCHDOG=1")
-            time.sleep(int(os.environ["WATCHDOG_USEC"]) / 2e6)
-    threading.Thread(target=feed, daemon=True).start()
+    interval = int(os.environ["WATCHDOG_USEC"]) / 2e6
+    signal.signal(signal.SIGALRM, lambda *_: notify("WATCHDOG=1"))
+    signal.setitimer(signal.ITIMER_REAL, interval, interval)
 if "goes" in words:
     def go():
-        while not os.path.exists(words["goes"]):
-            time.sleep(0.01)
+        try:
+            wait_for(words["goes"])
+        except FileNotFoundError:  # another worker went
+            return
         os.unlink(words["goes"])
         notify("STOPPING=1")
         os.kill(os.getpid(), signal.SIGTERM)
     threading.Thread(target=go, daemon=True).start()
 if "shut_at" in words:
     def shut():
-        while not os.path.exists(words["shut_at"]):
-            time.sleep(0.01)
+        wait_for(words["shut_at"])
         listener.shutdown(socket.SHUT_RDWR)
     threading.Thread(target=shut, daemon=True).start()
 serve(listener)

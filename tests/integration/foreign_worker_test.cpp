@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
@@ -163,6 +164,7 @@ TEST_F(ForeignWorkerTest, StatusIsAnEventAndWhatCannotBeDoneIsAWarning) {
 }
 
 TEST_F(ForeignWorkerTest, AWorkerThatLeavesByItselfIsReplacedAtOnce) {
+  ASSERT_EQ(::mkfifo(files.file("go").c_str(), 0600), 0);
   deploy("goes=" + files.file("go"));
   SupervisorRun run(options());
   run.wait_ready();
@@ -336,6 +338,7 @@ TEST_F(ForeignWorkerTest, AListenerThatFourWorkersShutDownServesOn) {
 }
 
 TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond) {
+  ASSERT_EQ(::mkfifo(files.file("go").c_str(), 0600), 0);
   deploy("shut_at=" + files.file("go"));
   SupervisorRun run(options());
   run.wait_ready();

@@ -79,13 +79,21 @@ TEST(MetricsProcessTest, ScrapingTwentyTimesASecondCostsNoRequest) {
   metrics->wait_ready();
   LoadClient load(steady_load(metrics->address()));
   load.start();
-  RawClient scraper(metrics.address());
-  const TimePoint begun = Clock::now();
-  for (int i = 0; i < 60; ++i) {
-    EXPECT_EQ(scraper.get("/metrics").status, 200);
-    if (i % 20 == 10) metrics->reload();
-    std::this_thread::sleep_until(begun + 50ms * i);
+  LoadOptions scrapes{.target = metrics.address()};
+  scrapes.groups.push_back({.name = "scraper",
+                            .requests = 60,
+                            .think = {50ms, 50ms},
+                            .path = "/metrics",
+                            .verify = Verify::None});
+  LoadClient scraper(scrapes);
+  scraper.start();
+  for (const std::uint64_t scraped : {10U, 30U, 50U}) {
+    ASSERT_TRUE(scraper.wait_for_requests(scraped));
+    metrics->reload();
   }
+  const LoadResult scraped = scraper.join();
+  expect_no_failure(scraped);
+  EXPECT_EQ(scraped.total().ok, 60U);
   expect_no_failure(load.finish());
   expect_clean_stop(*metrics);
 }

@@ -20,7 +20,7 @@ class OperatorCommandsTest : public ::testing::Test {
   OperatorCommandsTest() {
     releases.add_good("good");
     releases.add("bad", "echo 'no such table: users' >&2\nexit 3");
-    releases.add("slow", "exec sleep 60");
+    releases.add("slow", "exec tail -f /dev/null");  // never ready
     releases.flip("good");
   }
 
@@ -143,11 +143,12 @@ TEST_F(OperatorCommandsTest, SocketOfAnotherUserInOurPlaceIsNotTrusted) {
   if (run_command(as(uid, {"test", "-x", holdfast_path()})).status != exited(0))
     GTEST_SKIP() << "the program is not for everybody";
   const std::string path = folder + "/default.sock";
-  ChildProcess spoof({.argv = as("65533", {"python3", "-c",
-                                           "import socket,os,time;s=socket.socket(socket.AF_UNIX);"
-                                           "s.bind('" +
-                                               path + "');os.chmod('" + path +
-                                               "',0o777);s.listen();time.sleep(60)"})});
+  ChildProcess spoof(
+      {.argv = as("65533",
+                  {"python3", "-c",
+                   "import socket,os,signal;s=socket.socket(socket.AF_UNIX);"
+                   "s.bind('" +
+                       path + "');os.chmod('" + path + "',0o777);s.listen();signal.pause()"})});
   CommandResult result;
   EXPECT_TRUE(eventually([&] {
     result = run_command(as(uid, {holdfast_path(), "status", "--timeout", "1s"}));
@@ -357,10 +358,11 @@ TEST_F(OperatorCommandsTest, WhatCannotBePrintedIsNotTakenForDone) {
 
 TEST_F(OperatorCommandsTest, FollowingEventsEndsWithItsReader) {
   start();
-  const CommandResult piped =
-      run_command({"/bin/sh", "-c",
-                   "(timeout 20 " + holdfast_path() + " events --follow --name " + run->name() +
-                       "; echo \"ended with $?\" >&2) | head -n 1"});
+  // Its reader leaves at the last event that there is, so that nothing more is to be written.
+  const CommandResult piped = run_command(
+      {"/bin/sh", "-c",
+       "(timeout 20 " + holdfast_path() + " events --follow --json --name " + run->name() +
+           "; echo \"ended with $?\" >&2) | grep -m 1 '\"event\":\"serving\"'"});
   EXPECT_NE(piped.out, "");
   EXPECT_EQ(piped.err, "ended with 0\n") << "124: nobody told it that its reader was gone";
 }

@@ -2,6 +2,9 @@
 // mistaken for a worker's. The pid namespace is a real one, which needs root.
 #include <chrono>
 #include <csignal>
+#include <fcntl.h>
+#include <stdexcept>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -14,9 +17,34 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Twenty orphans that end one after another with a code of their own, then the demo.
-const std::string kOrphans =
-    "i=0; while [ $i -lt 20 ]; do (sh -c 'sleep 0.'$i'; exit 4' &); i=$((i+1)); done; ";
+constexpr std::size_t kOrphans = 20;
+
+// Twenty orphans with an exit code of their own, each after `command`, then what follows.
+std::string orphans(const std::string& command) {
+  return "i=0; while [ $i -lt " + std::to_string(kOrphans) + " ]; do (sh -c '" + command +
+         "; exit 4' &); i=$((i+1)); done; ";
+}
+
+// Where orphans wait until the test lets them end.
+class Leash {
+ public:
+  Leash() : path_(files_.file("leash")) {
+    if (::mkfifo(path_.c_str(), 0600) != 0) throw std::runtime_error("mkfifo");
+    // For both, so that nobody waits for anybody in open(2) (fifo(7)).
+    end_.reset(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  }
+  std::string wait_command() const { return "read line < " + path_; }
+  // A line each; the shell reads byte by byte, and so none takes more.
+  void let_go() const {
+    const std::string lines(kOrphans, '\n');
+    EXPECT_EQ(::write(end_.get(), lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
+  }
+
+ private:
+  TempDir files_;
+  std::string path_;
+  UniqueFd end_;
+};
 
 std::vector<std::string> in_own_namespace() {
   return {"unshare", "--pid", "--fork", "--mount-proc", "--"};
@@ -35,10 +63,11 @@ std::size_t zombies_of(pid_t parent) {
   return count;
 }
 
-void expect_reaps(SupervisorRun& run, pid_t supervisor) {
+void expect_reaps(SupervisorRun& run, pid_t supervisor, const Leash& leash) {
   run.wait_ready();
-  // The worker, and the orphans that still sleep.
-  EXPECT_TRUE(eventually([&] { return children_of(supervisor).size() > 1; }));
+  // The worker, and its orphans.
+  EXPECT_TRUE(eventually([&] { return children_of(supervisor).size() == 1 + kOrphans; }));
+  leash.let_go();
   EXPECT_TRUE(eventually([&] { return children_of(supervisor).size() == 1; }, 15s))
       << zombies_of(supervisor) << " zombies of " << children_of(supervisor).size();
   EXPECT_EQ(run.count("worker_exited"), 0u) << "an orphan is no worker";
@@ -47,11 +76,13 @@ void expect_reaps(SupervisorRun& run, pid_t supervisor) {
 
 TEST(PidOneTest, OrphansAreReapedAndAStopIsClean) {
   if (::getuid() != 0) GTEST_SKIP() << "a pid namespace needs root";
-  SupervisorRun run({.command = {"/bin/sh", "-c", kOrphans + "exec " + demo_path()},
-                     .wrapper = in_own_namespace()});
+  const Leash leash;
+  SupervisorRun run(
+      {.command = {"/bin/sh", "-c", orphans(leash.wait_command()) + "exec " + demo_path()},
+       .wrapper = in_own_namespace()});
   const pid_t supervisor = pid_one_of(run);
   EXPECT_EQ(run.wait("started").number("pid"), 1);
-  expect_reaps(run, supervisor);
+  expect_reaps(run, supervisor, leash);
   ASSERT_EQ(::kill(supervisor, SIGHUP), 0);
   run.wait("reload_done");
   ASSERT_EQ(::kill(supervisor, SIGTERM), 0);
@@ -63,7 +94,7 @@ TEST(PidOneTest, AWorkersStatusIsItsOwnAmongManyOrphans) {
   if (::getuid() != 0) GTEST_SKIP() << "a pid namespace needs root";
   const TempDir files;
   SupervisorRun run({.flags = {"--give-up", "3"},
-                     .command = {"/bin/sh", "-c", kOrphans + "exit 7"},
+                     .command = {"/bin/sh", "-c", orphans(":") + "exit 7"},
                      .wrapper = in_own_namespace()});
   EXPECT_EQ(run.wait_exit(), exited(8));
   const auto ended = run.all("worker_exited");
@@ -72,9 +103,11 @@ TEST(PidOneTest, AWorkersStatusIsItsOwnAmongManyOrphans) {
 }
 
 TEST(PidOneTest, ASubreaperAdoptsTheOrphansOfItsWorkers) {
+  const Leash leash;
   SupervisorRun run(
-      {.flags = {"--subreaper"}, .command = {"/bin/sh", "-c", kOrphans + "exec " + demo_path()}});
-  expect_reaps(run, run.pid());
+      {.flags = {"--subreaper"},
+       .command = {"/bin/sh", "-c", orphans(leash.wait_command()) + "exec " + demo_path()}});
+  expect_reaps(run, run.pid(), leash);
   expect_clean_stop(run);
 }
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
 #include "shared/io/unique_fd.hpp"
@@ -59,8 +61,9 @@ void receive(const UniqueFd& fd) {
 
 // As a driver does, until nothing is left to check.
 void check_all(ConnectionTracker& tracker) {
+  boost::asio::io_context io;
   while (const auto at = tracker.next_check()) {
-    std::this_thread::sleep_until(*at);
+    boost::asio::steady_timer(io, *at).wait();
     tracker.check();
   }
 }
