@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "shared/io/bind_listener.hpp"
+#include "shared/io/unique_fd.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -38,6 +39,11 @@ class ForeignWorkerTest : public ::testing::Test {
     made.flags.insert(made.flags.end(), flags.begin(), flags.end());
     made.command = {files.file("service")};
     return made;
+  }
+
+  // Waits for the reader (fifo(7)). Nothing is written: it leaves at once, and that would be SIGPIPE.
+  static void open_for_writing(const std::string& fifo) {
+    EXPECT_TRUE(UniqueFd(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC)));
   }
 
   static std::string body(SupervisorRun& run) { return RawClient(run.address()).get("/").body; }
@@ -168,7 +174,7 @@ TEST_F(ForeignWorkerTest, AWorkerThatLeavesByItselfIsReplacedAtOnce) {
   deploy("goes=" + files.file("go"));
   SupervisorRun run(options());
   run.wait_ready();
-  std::ofstream(files.file("go")) << "now";
+  open_for_writing(files.file("go"));
   run.wait("worker_leaving");
   const Event ended = run.wait("worker_exited");
   EXPECT_EQ(ended.number("exit_code"), 0);
@@ -342,7 +348,7 @@ TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond)
   deploy("shut_at=" + files.file("go"));
   SupervisorRun run(options());
   run.wait_ready();
-  std::ofstream(files.file("go")) << "now";
+  open_for_writing(files.file("go"));
   run.wait("listener_repaired", 0, scaled(3s));
   EXPECT_FALSE(is_refused(run.address()));
   run.signal(SIGTERM);
