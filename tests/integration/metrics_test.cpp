@@ -34,7 +34,7 @@ void expect_counts_of_log(const Samples& samples, const AccessLog& log) {
 }
 
 TEST(MetricsTest, CountsAreThoseOfTheAccessLogOverReloads) {
-  MetricsRun metrics({.flags = {"--idle-grace", "0s"}, .workers = "2"});
+  MetricsRun metrics({.workers = "2"});
   metrics->wait_ready();
   for (int i = 0; i < 3; ++i) {
     LoadOptions options{.target = metrics->address()};
