@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/socket.h>
 
 #include "shared/io/syscall.hpp"
-#include "supervisor/io/queue_probe.hpp"
 #include "supervisor/io/socket_holders.hpp"
-#include "supervisor/io/syn_filter.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -19,21 +16,6 @@ Error with_holders(Error error, const ListenAddress& address) {
   const std::string holders = holders_of_port(tcp->port);
   if (!holders.empty()) error.message += ", " + holders;
   return error;
-}
-
-std::vector<Error> close_door_of(Listener& listener) {
-  if (listener.inherited) return {};
-  listener.door_closed = true;
-  BoundListener& socket = listener.socket;
-  Result<void> done;
-  if (socket.port != 0) {
-    done = drop_new_connections(socket.fd.get());
-  } else if (!socket.path.empty()) {
-    done = unlink_own_socket(socket.path, socket.device, socket.inode);
-    socket.path.clear();
-  }
-  if (done) return {};
-  return {done.error()};
 }
 
 Result<std::shared_ptr<Listener>> bind_new(const ListenerSpec& spec) {
@@ -75,7 +57,8 @@ Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs,
 }
 
 Result<std::vector<std::string>> ListenerSet::prepare(GenerationId generation,
-                                                      const std::vector<ListenerSpec>& specs) {
+                                                      const std::vector<ListenerSpec>& specs,
+                                                      TakenBack when) {
   Use use{specs, {}};
   std::vector<Shared> fresh;
   for (const ListenerSpec& spec : specs) {
@@ -83,7 +66,7 @@ Result<std::vector<std::string>> ListenerSet::prepare(GenerationId generation,
     if (listener == nullptr) {
       auto bound = bind_new(spec);
       if (!bound) {
-        for (const Shared& one : fresh) close_door_of(*one);  // its path must go too
+        for (const Shared& one : fresh) (void)one->close_door();  // its path must go too
         return bound.error();
       }
       listener = *bound;
@@ -91,11 +74,7 @@ Result<std::vector<std::string>> ListenerSet::prepare(GenerationId generation,
     }
     use.listeners.push_back(std::move(listener));
   }
-  for (const Shared& listener : use.listeners) {
-    // Taken away by one reload, and given back by the next before it was empty.
-    if (listener->door_closed && let_connections_in(listener->socket.fd.get()))
-      listener->door_closed = false;
-  }
+  if (when == TakenBack::AtOnce) open_doors(use);
   listeners_.insert(listeners_.end(), fresh.begin(), fresh.end());
   std::vector<std::string> gone = gone_since_last(use);
   uses_[generation] = std::move(use);
@@ -133,11 +112,20 @@ std::vector<std::string> ListenerSet::gone_since_last(const Use& next) const {
 
 void ListenerSet::forget(GenerationId generation) {
   const auto found = uses_.find(generation);
-  if (found == uses_.end() || found->second.leaving) return;
-  const std::vector<Shared> gone = concerned(generation);
-  uses_.erase(found);
-  drop(gone);
-  rename();
+  if (found == uses_.end()) return;
+  if (!found->second.leaving) {
+    const Use gone = std::move(found->second);
+    uses_.erase(found);
+    drop_unused(gone.listeners);
+    // A candidate that failed took clients there; the old ones go on emptying it.
+    for (const Shared& listener : gone.listeners) {
+      if (const Use* serving = serving_use(); serving == nullptr || !serving->has(listener))
+        (void)listener->close_door();
+    }
+    rename();
+  }
+  // A candidate that took one back may have committed.
+  if (const Use* serving = serving_use()) open_doors(*serving);
 }
 
 // To what those call them that go on.
@@ -177,70 +165,6 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates(
     copies.push_back(std::move(copy));
   }
   return copies;
-}
-
-std::vector<ListenerSet::Shared> ListenerSet::concerned(const OnlyOf& only_of) const {
-  if (!only_of) return listeners_;
-  std::vector<Shared> result;
-  const auto own = uses_.find(*only_of);
-  if (own == uses_.end()) return result;
-  for (const Shared& listener : own->second.listeners) {
-    const bool goes_on = std::ranges::any_of(uses_, [&](const auto& use) {
-      return use.first != *only_of && !use.second.leaving && use.second.has(listener);
-    });
-    if (!goes_on) result.push_back(listener);
-  }
-  return result;
-}
-
-std::vector<Error> ListenerSet::close_the_door(const OnlyOf& only_of) {
-  std::vector<Error> errors;
-  if (only_of && uses_.contains(*only_of)) uses_[*only_of].leaving = true;
-  for (const Shared& listener : concerned(only_of)) {
-    for (Error& error : close_door_of(*listener)) errors.push_back(std::move(error));
-  }
-  return errors;
-}
-
-ListenerSet::Queues ListenerSet::measure(const OnlyOf& only_of) const {
-  Queues queues;
-  std::vector<std::uint16_t> ports;
-  for (const Shared& listener : concerned(only_of)) {
-    if (listener->inherited) continue;  // who waits there waits for the next instance
-    queues.queued += queued_connections(listener->socket.fd.get());
-    if (listener->socket.port != 0) ports.push_back(listener->socket.port);
-  }
-  queues.half_open = half_open_connections(ports);
-  return queues;
-}
-
-void ListenerSet::shut(const OnlyOf& only_of) {
-  const std::vector<Shared> gone = concerned(only_of);
-  if (only_of) {
-    uses_.erase(*only_of);
-    return drop(gone);
-  }
-  uses_.clear();
-  drop(gone);
-  listeners_.clear();
-}
-
-// An inherited one stays: its clients would be reset, and a later generation may have it again.
-void ListenerSet::drop(const std::vector<Shared>& gone) {
-  for (const Shared& listener : gone) {
-    if (listener->inherited) continue;
-    close_door_of(*listener);
-    ::shutdown(listener->socket.fd.get(), SHUT_RDWR);
-    std::erase(listeners_, listener);
-    for (auto& [generation, use] : uses_) {
-      // Two that left after each other may both have had it.
-      for (std::size_t i = use.listeners.size(); i-- > 0;) {
-        if (use.listeners[i] != listener) continue;
-        use.listeners.erase(use.listeners.begin() + static_cast<std::ptrdiff_t>(i));
-        use.specs.erase(use.specs.begin() + static_cast<std::ptrdiff_t>(i));
-      }
-    }
-  }
 }
 
 }  // namespace holdfast::supervisor

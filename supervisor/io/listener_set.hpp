@@ -28,7 +28,14 @@ struct Listener {
   bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
   bool door_closed = false;
   bool lost = false;  // a worker shut it for good; the next generation gets a new one
+
+  Result<void> close_door();  // where it is ours
 };
+
+// When clients may come again to a listener that a reload removed and a later one has back before
+// it was closed. At the commit no candidate that fails loses them; but workers that accept from the
+// moment they start, and may wait for a first connection, cannot wait for the commit.
+enum class TakenBack : std::uint8_t { AtCommit, AtOnce };
 
 class ListenerSet {
  public:
@@ -41,9 +48,10 @@ class ListenerSet {
   // it gets as it is. All or none. Returns the names of those that the generation before it has
   // and this one has not.
   Result<std::vector<std::string>> prepare(GenerationId generation,
-                                           const std::vector<ListenerSpec>& specs);
-  // No worker of it will be started any more. What only it had is shut, but where close_the_door()
-  // was called for it: then shut() is still to come.
+                                           const std::vector<ListenerSpec>& specs,
+                                           TakenBack when = TakenBack::AtCommit);
+  // No worker of it will be started any more: it failed, or another one has committed. What only it
+  // had is shut, but where close_the_door() was called for it: then shut() is still to come.
   void forget(GenerationId generation);
 
   // What a generation has, in the order of its options; nothing: all that there are.
@@ -66,7 +74,7 @@ class ListenerSet {
   };
   std::vector<Kept> keep();
 
-  // `only_of`: only what that generation has and none that goes on; nothing: everything.
+  // `only_of`: only what that generation has and the serving one has not; nothing: everything.
   using OnlyOf = std::optional<GenerationId>;
 
   // Nobody new may come: SYNs are dropped, socket paths unlinked. Who is in the queue stays in it.
@@ -80,6 +88,7 @@ class ListenerSet {
   Queues measure(const OnlyOf& only_of = {}) const;
 
   // shutdown(2) and close(2), so that a stray copy refuses clients instead of letting them hang.
+  // What another generation has is left to it.
   void shut(const OnlyOf& only_of = {});
 
  private:
@@ -96,7 +105,9 @@ class ListenerSet {
   Shared reusable(const ListenerSpec& spec, const std::vector<Shared>& taken) const;
   std::vector<Shared> concerned(const OnlyOf& only_of) const;
   std::vector<std::string> gone_since_last(const Use& next) const;
-  void drop(const std::vector<Shared>& gone);
+  const Use* serving_use() const;
+  static void open_doors(const Use& use);
+  void drop_unused(const std::vector<Shared>& gone);
 
   std::vector<Shared> listeners_;
   std::map<GenerationId, Use> uses_;

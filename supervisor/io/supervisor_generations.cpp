@@ -26,7 +26,9 @@ void Supervisor::perform(const PrepareGeneration& action) {
 
 Result<std::vector<std::string>> Supervisor::prepare(GenerationId generation) {
   HOLDFAST_ASSIGN(GenerationSettings settings, read_generation_settings(sources_));
-  HOLDFAST_ASSIGN(auto gone, listeners_.prepare(generation, settings.options.listeners));
+  const bool native = settings.options.foreign.protocol == WorkerProtocol::Native;
+  HOLDFAST_ASSIGN(auto gone, listeners_.prepare(generation, settings.options.listeners,
+                                                native ? TakenBack::AtCommit : TakenBack::AtOnce));
   settings_[generation] = std::move(settings);
   return gone;
 }

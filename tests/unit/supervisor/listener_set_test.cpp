@@ -304,16 +304,100 @@ TEST_F(GenerationsTest, RemovedListenerIsEmptiedThenShutAndTheOthersStay) {
   EXPECT_TRUE(connected(connect_to(kept), Millis{1'000}));
 }
 
-TEST_F(GenerationsTest, ListenerGivenBackBeforeItWasEmptyTakesClientsAgain) {
-  begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
-  const std::uint16_t removed = port(one, 1);
-  ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0"})));
-  set.close_the_door(one);
-  set.forget(one);
-  ASSERT_TRUE(set.prepare(three, specs({"a=127.0.0.1:0", "b=127.0.0.1:0"})));
-  set.shut(one);
-  EXPECT_EQ(port(three, 1), removed);
+// `b` was removed and is being emptied; somebody waits in its queue.
+struct GivenBackTest : GenerationsTest {
+  void SetUp() override {
+    begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
+    removed = port(one, 1);
+    ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0"})));
+    early = connect_to(removed);
+    ASSERT_TRUE(connected(early, Millis{1'000}));
+    set.close_the_door(one);
+    set.forget(one);
+  }
+
+  // It was neither reset nor closed: nothing can be read from it.
+  static bool waits(const UniqueFd& client) {
+    pollfd entry{client.get(), POLLIN | POLLRDHUP, 0};
+    return ::poll(&entry, 1, 0) == 0;
+  }
+
+  void give_back(TakenBack when = TakenBack::AtCommit) {
+    ASSERT_TRUE(set.prepare(three, specs({"a=127.0.0.1:0", "b=127.0.0.1:0"}), when));
+    ASSERT_EQ(port(three, 1), removed);
+  }
+
+  std::uint16_t removed = 0;
+  UniqueFd early;
+};
+
+TEST_F(GivenBackTest, TakesClientsAgainAtTheCommit) {
+  give_back();
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200})) << "it may fail yet";
+  set.forget(two);  // the commit
   EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+  set.shut(one);
+  EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+  EXPECT_TRUE(waits(early));
+}
+
+TEST_F(GivenBackTest, StaysOpenForTheCandidateWhenTheOldOnesHaveClosedIt) {
+  give_back();
+  set.shut(one);
+  EXPECT_TRUE(waits(early));
+  set.forget(two);
+  EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+}
+
+TEST_F(GivenBackTest, IsStillEmptiedWhenTheCandidateFails) {
+  give_back();
+  EXPECT_EQ(set.measure(one).queued, 1U) << "the candidate may never take it";
+  set.forget(three);
+  EXPECT_TRUE(waits(early)) << "the old ones are about to accept it";
+  EXPECT_EQ(set.measure(one).queued, 1U);
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  set.shut(one);
+  EXPECT_EQ(set.infos().size(), 1U);
+}
+
+TEST_F(GivenBackTest, GoesWithACandidateThatFailsAfterItWasEmptied) {
+  give_back();
+  set.shut(one);
+  EXPECT_EQ(set.infos().size(), 2U);
+  set.forget(three);
+  EXPECT_EQ(set.infos().size(), 1U);
+}
+
+TEST_F(GivenBackTest, ToWorkersThatCannotWaitItTakesClientsAtOnceAndIsEmptiedAgainWhenTheyFail) {
+  give_back(TakenBack::AtOnce);
+  const UniqueFd late = connect_to(removed);
+  EXPECT_TRUE(connected(late, Millis{1'000}));
+  set.forget(three);
+  EXPECT_EQ(set.measure(one).queued, 2U);
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  EXPECT_TRUE(waits(late));
+}
+
+TEST_F(GivenBackTest, AFullStopOpensNoDoor) {
+  give_back();
+  set.close_the_door();
+  set.forget(three);
+  EXPECT_FALSE(connected(connect_to(port(two, 0)), Millis{200}));
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  EXPECT_TRUE(waits(early));
+}
+
+TEST_F(GivenBackTest, RemovedOnceMoreItGoesWhenBothHaveClosedIt) {
+  give_back();
+  set.forget(two);
+  ASSERT_EQ(set.prepare(GenerationId{4}, specs({"a=127.0.0.1:0"})).value(),
+            std::vector<std::string>{"b"});
+  set.close_the_door(three);
+  set.forget(three);
+  set.shut(one);
+  EXPECT_TRUE(waits(early)) << "the others accept from it yet";
+  set.shut(three);
+  EXPECT_EQ(set.infos().size(), 1U);
 }
 
 TEST_F(GenerationsTest, InheritedListenerThatAReloadRemovedStaysOpenForItsOwner) {
