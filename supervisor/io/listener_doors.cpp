@@ -2,6 +2,7 @@
 // its door is opened again when a later generation has it.
 #include <algorithm>
 #include <sys/socket.h>
+#include <utility>
 
 #include "supervisor/io/listener_set.hpp"
 #include "supervisor/io/queue_probe.hpp"
@@ -80,6 +81,31 @@ void ListenerSet::shut(const OnlyOf& only_of) {
   const Use gone = std::move(found->second);
   uses_.erase(found);
   drop_unused(gone.listeners);
+}
+
+ListenerSet::StoreChanges ListenerSet::keep() {
+  StoreChanges changes;
+  const auto use = std::find_if(uses_.rbegin(), uses_.rend(),
+                                [](const auto& entry) { return !entry.second.leaving; });
+  if (use == uses_.rend()) return changes;
+  std::map<const Listener*, std::string> wanted;
+  for (std::size_t i = 0; i < use->second.listeners.size(); ++i) {
+    const Shared& listener = use->second.listeners[i];
+    if (!listener->lost) wanted[listener.get()] = use->second.specs[i].name;
+  }
+  for (const Shared& listener : listeners_) {
+    const auto found = wanted.find(listener.get());
+    const std::string name = found == wanted.end() ? std::string() : found->second;
+    if (!listener->stored.empty() && listener->stored != name) {
+      changes.removed.push_back(std::exchange(listener->stored, {}));
+      listener->inherited = false;
+    }
+    if (name.empty() || listener->inherited) continue;
+    listener->inherited = true;
+    listener->stored = name;
+    changes.added.push_back({name, listener->socket.fd.get()});
+  }
+  return changes;
 }
 
 // An inherited one stays: its clients would be reset, and a later generation may have it again.

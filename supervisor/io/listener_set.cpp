@@ -51,6 +51,7 @@ Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs,
     listener->socket.fd = std::move(given[i].fd);
     listener->socket.address = std::move(given[i].address);
     listener->inherited = true;
+    if (given[i].stored) listener->stored = spec.name;
     set.listeners_.push_back(std::move(listener));
   }
   return set;

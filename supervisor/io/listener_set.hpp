@@ -26,6 +26,7 @@ struct Listener {
   ListenAddress wanted;  // as the operator wrote it
   BoundListener socket;
   bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
+  std::string stored;      // the name under which systemd's store has it; empty: it has not
   bool door_closed = false;
   bool lost = false;  // a worker shut it for good; the next generation gets a new one
 
@@ -66,13 +67,17 @@ class ListenerSet {
   };
   std::vector<Repair> repair();
 
-  // From now on they are as if they had been inherited: somebody else keeps a copy of each. Returns
-  // those that are new to it.
+  // Somebody else keeps a copy of what the youngest generation has: from now on as if it had been
+  // inherited. What no longer belongs there is wholly ours again. REQUIRES: no candidate.
   struct Kept {
     std::string name;
     int fd = -1;
   };
-  std::vector<Kept> keep();
+  struct StoreChanges {
+    std::vector<std::string> removed;  // first: a name may come anew
+    std::vector<Kept> added;
+  };
+  StoreChanges keep();
 
   // `only_of`: only what that generation has and the serving one has not; nothing: everything.
   using OnlyOf = std::optional<GenerationId>;
