@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "shared/io/socket_access.hpp"
 #include "shared/io/syscall.hpp"
 #include "supervisor/io/socket_holders.hpp"
 
@@ -63,23 +64,30 @@ Result<std::vector<std::string>> ListenerSet::prepare(GenerationId generation,
   Use use{specs, {}};
   std::vector<Shared> fresh;
   for (const ListenerSpec& spec : specs) {
-    Shared listener = reusable(spec, use.listeners);
-    if (listener == nullptr) {
-      auto bound = bind_new(spec);
-      if (!bound) {
-        for (const Shared& one : fresh) (void)one->close_door();  // its path must go too
-        return bound.error();
-      }
-      listener = *bound;
-      fresh.push_back(listener);
+    auto listener = obtain(spec, use.listeners);
+    if (!listener) {
+      for (const Shared& one : fresh) (void)one->close_door();  // its path must go too
+      return listener.error();
     }
-    use.listeners.push_back(std::move(listener));
+    if (std::ranges::find(listeners_, *listener) == listeners_.end()) fresh.push_back(*listener);
+    use.listeners.push_back(std::move(*listener));
   }
   if (when == TakenBack::AtOnce) open_doors(use);
   listeners_.insert(listeners_.end(), fresh.begin(), fresh.end());
   std::vector<std::string> gone = gone_since_last(use);
   uses_[generation] = std::move(use);
   return gone;
+}
+
+Result<ListenerSet::Shared> ListenerSet::obtain(const ListenerSpec& spec,
+                                                const std::vector<Shared>& taken) const {
+  Shared found = reusable(spec, taken);
+  if (found == nullptr) return bind_new(spec);
+  // Names that are not there refuse the reload: at the commit there is no way back.
+  const auto* local = std::get_if<UnixAddress>(&spec.address);
+  if (local != nullptr && spec.address != found->wanted)
+    HOLDFAST_TRY(find_owner(*local, "listen on " + to_string(spec.address)));
+  return found;
 }
 
 // Same address, and best of all the same name too. A Unix path that was unlinked is another one.
@@ -111,9 +119,9 @@ std::vector<std::string> ListenerSet::gone_since_last(const Use& next) const {
   return gone;
 }
 
-void ListenerSet::forget(GenerationId generation) {
+std::vector<Error> ListenerSet::forget(GenerationId generation) {
   const auto found = uses_.find(generation);
-  if (found == uses_.end()) return;
+  if (found == uses_.end()) return {};
   if (!found->second.leaving) {
     const Use gone = std::move(found->second);
     uses_.erase(found);
@@ -125,8 +133,31 @@ void ListenerSet::forget(GenerationId generation) {
     }
     rename();
   }
-  // A candidate that took one back may have committed.
-  if (const Use* serving = serving_use()) open_doors(*serving);
+  // A candidate may have committed, and its word counts from now on.
+  const Use* serving = serving_use();
+  if (serving == nullptr) return {};
+  open_doors(*serving);
+  return give_access(*serving);
+}
+
+std::vector<Error> ListenerSet::give_access(const Use& use) {
+  std::vector<Error> errors;
+  for (std::size_t i = 0; i < use.listeners.size(); ++i) {
+    Listener& listener = *use.listeners[i];
+    const ListenAddress& wanted = use.specs[i].address;
+    if (listener.wanted == wanted) continue;
+    // Without a path it is abstract, or its mode and owner are its giver's.
+    if (!listener.socket.path.empty()) {
+      const auto changed = change_access(listener.socket, std::get<UnixAddress>(listener.wanted),
+                                         std::get<UnixAddress>(wanted));
+      if (!changed) {
+        errors.push_back(changed.error());
+        continue;
+      }
+    }
+    listener.wanted = wanted;
+  }
+  return errors;
 }
 
 // To what those call them that go on.

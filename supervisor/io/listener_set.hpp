@@ -23,7 +23,7 @@ namespace holdfast::supervisor {
 
 struct Listener {
   std::string name;
-  ListenAddress wanted;  // as the operator wrote it
+  ListenAddress wanted;  // as the operator wrote it, and as it is
   BoundListener socket;
   bool inherited = false;  // its owner goes on when we stop: never filtered, shut down or unlinked
   std::string stored;      // the name under which systemd's store has it; empty: it has not
@@ -53,7 +53,9 @@ class ListenerSet {
                                            TakenBack when = TakenBack::AtCommit);
   // No worker of it will be started any more: it failed, or another one has committed. What only it
   // had is shut, but where close_the_door() was called for it: then shut() is still to come.
-  void forget(GenerationId generation);
+  // When another one has committed, its Unix sockets get the mode and owner that it wants. Returns
+  // what could not be done, for the log; each commit tries again.
+  std::vector<Error> forget(GenerationId generation);
 
   // What a generation has, in the order of its options; nothing: all that there are.
   std::vector<ListenerInfo> infos(std::optional<GenerationId> generation = {}) const;
@@ -107,11 +109,13 @@ class ListenerSet {
 
   std::vector<std::pair<std::string, Shared>> named(std::optional<GenerationId> generation) const;
   void rename();
+  Result<Shared> obtain(const ListenerSpec& spec, const std::vector<Shared>& taken) const;
   Shared reusable(const ListenerSpec& spec, const std::vector<Shared>& taken) const;
   std::vector<Shared> concerned(const OnlyOf& only_of) const;
   std::vector<std::string> gone_since_last(const Use& next) const;
   const Use* serving_use() const;
   static void open_doors(const Use& use);
+  static std::vector<Error> give_access(const Use& use);
   void drop_unused(const std::vector<Shared>& gone);
 
   std::vector<Shared> listeners_;

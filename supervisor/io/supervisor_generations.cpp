@@ -43,7 +43,8 @@ void Supervisor::renew_ticket_keys() {
 
 void Supervisor::perform(const ForgetGeneration& action) {
   settings_.erase(action.generation);
-  listeners_.forget(action.generation);
+  for (const Error& error : listeners_.forget(action.generation))
+    perform(warning("socket_access_not_changed").with("reason", error.message));
 }
 
 }  // namespace holdfast::supervisor

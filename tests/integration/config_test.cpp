@@ -227,6 +227,24 @@ TEST_P(RemovedListenerTest, LosesNobodyThatItTook) {
 
 INSTANTIATE_TEST_SUITE_P(Idle, RemovedListenerTest, ::testing::Values("close", "handoff"));
 
+TEST_F(ConfigTest, ModeOfAUnixSocketThatStaysIsChangedByTheReload) {
+  const std::string path = files.file("s");
+  const auto mode = [&] {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  config.set("listen", {{{"address", "unix:" + path}, {"mode", "0600"}}});
+  start();
+  EXPECT_EQ(mode(), 0600U);
+  RawClient client("unix:" + path);
+  EXPECT_EQ(client.get("/").status, 200);
+  config.set("listen", {{{"address", "unix:" + path}, {"mode", "0666"}}});
+  ASSERT_EQ(run->reload().name(), "reload_done");
+  EXPECT_TRUE(eventually([&] { return mode() == 0666U; })) << std::oct << mode();
+  EXPECT_EQ(RawClient("unix:" + path).get("/").generation(), 2);
+  EXPECT_EQ(run->count("socket_access_not_changed"), 0u);
+  expect_clean_stop(*run);
+}
+
 // A removed listener whose queue takes its time, because its worker has room for one connection.
 struct ListenerGivenBackTest : ConfigTest {
   void SetUp() override {

@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <csignal>
 #include <filesystem>
+#include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -253,6 +255,90 @@ TEST_F(GenerationsTest, SameAddressUnderAnotherNameIsTheSameSocket) {
   EXPECT_TRUE(gone->empty()) << "its clients find the new generation";
   EXPECT_EQ(set.infos(two).at(0).name, "b");
   EXPECT_EQ(set.infos(one).at(0).name, "a");
+}
+
+// The mode and owner of a Unix socket that a reload keeps.
+struct SocketAccessTest : GenerationsTest {
+  void SetUp() override {
+    begin({});
+    ASSERT_TRUE(set.prepare(one, with(",mode=0666")));
+    inode = info().st_ino;
+  }
+  void TearDown() override {
+    set.shut();
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  std::vector<ListenerSpec> with(const std::string& access) const {
+    return specs({("a=unix:" + path + access).c_str()});
+  }
+  struct stat info() const {
+    struct stat found {};
+    EXPECT_EQ(::lstat(path.c_str(), &found), 0);
+    return found;
+  }
+  mode_t mode() const { return info().st_mode & 0777; }
+
+  const std::string path = temporary_path("access");
+  ino_t inode = 0;
+};
+
+TEST_F(SocketAccessTest, ChangesAtTheCommit) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  EXPECT_EQ(mode(), 0666U) << "it may fail yet";
+  EXPECT_TRUE(set.forget(one).empty());
+  EXPECT_EQ(mode(), 0600U);
+  EXPECT_EQ(info().st_ino, inode) << "the same socket";
+  ASSERT_TRUE(set.prepare(three, with(",mode=0660")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(mode(), 0660U);
+}
+
+TEST_F(SocketAccessTest, StaysWhenTheCandidateFails) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(mode(), 0666U);
+}
+
+TEST_F(SocketAccessTest, IsThatOfANewSocketWhenTheFileSaysNothingMore) {
+  const mode_t before = ::umask(027);
+  ASSERT_TRUE(set.prepare(two, with("")));
+  EXPECT_TRUE(set.forget(one).empty());
+  ::umask(before);
+  EXPECT_EQ(mode(), 0750U);
+}
+
+TEST_F(SocketAccessTest, AnUnknownNameRefusesTheReload) {
+  const auto refused = set.prepare(two, with(",mode=0600,group=no-such-group"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "cannot listen on unix:" + path + ": no group no-such-group");
+  EXPECT_TRUE(set.infos(two).empty());
+  EXPECT_EQ(mode(), 0666U);
+}
+
+TEST_F(SocketAccessTest, OfAnotherFileAtItsPathIsLeftAlone) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  std::filesystem::rename(path, path + ".away");
+  const ListenerSet other = open("unix:" + path + ",mode=0644");
+  const auto errors = set.forget(one);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].message,
+            "cannot change who may connect to unix:" + path + ": another file is there");
+  EXPECT_EQ(mode(), 0644U);
+  std::filesystem::remove(path);
+  std::filesystem::rename(path + ".away", path);
+}
+
+TEST_F(SocketAccessTest, IsGivenToItsNewOwnerAndBack) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  ASSERT_TRUE(set.prepare(two, with(",mode=0660,user=nobody,group=daemon")));
+  EXPECT_TRUE(set.forget(one).empty());
+  EXPECT_EQ(info().st_uid, 65'534U);
+  EXPECT_EQ(info().st_gid, ::getgrnam("daemon")->gr_gid);
+  EXPECT_EQ(mode(), 0660U);
+  ASSERT_TRUE(set.prepare(three, with(",mode=0660")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(info().st_uid, 0U);
+  EXPECT_EQ(info().st_gid, ::getegid());
 }
 
 TEST_F(GenerationsTest, SameNameAtAnotherAddressIsANewSocketAndTheOldOneIsGone) {
