@@ -5,6 +5,7 @@
 
 #include "shared/core/listen_address.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/shut_mark.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -28,7 +29,8 @@ Result<ListenerHealth> check_listener(const BoundListener& listener) {
   const auto address = parse_listen_address(listener.address);
   const auto* tcp = address ? std::get_if<TcpAddress>(&*address) : nullptr;
   if (tcp == nullptr) return hung_up(fd) ? ListenerHealth::Lost : ListenerHealth::Good;
-  if (listens(fd)) return ListenerHealth::Good;
+  // Shut in the middle of a repair, or before a worker called listen(2) itself: it would look well.
+  if (listens(fd) && !is_marked_shut(fd)) return ListenerHealth::Good;
   HOLDFAST_TRY(listen_again(fd, *tcp));
   return ListenerHealth::Repaired;
 }

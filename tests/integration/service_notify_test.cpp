@@ -1,13 +1,13 @@
-// What `holdfast run` tells the service manager that started it. PID 1 is not systemd here: a
-// listener on NOTIFY_SOCKET stands for it.
+// What `holdfast run` tells the service manager that started it, datagram by datagram: a listener on
+// NOTIFY_SOCKET stands for systemd. What a real one makes of them is in systemd_test.py.
 #include <chrono>
 #include <csignal>
 #include <ctime>
 
 #include <gtest/gtest.h>
 
-#include "shared/io/bind_listener.hpp"
 #include "tests/integration/notify_listener.hpp"
+#include "tests/integration/reserved_port.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -169,12 +169,8 @@ TEST(ServiceNotifyTest, AStoredListenerThatIsNotWantedAnyMoreIsNoErrorAndLeavesT
     expect_clean_stop(first);
   }
   // Another name; and the same name with another address.
-  for (const char* listen : {"web=127.0.0.1:0", "http=[::1]:0"}) {
-    const bool other_address = std::string(listen).starts_with("http");
-    const std::string wanted =
-        other_address
-            ? "http=" + bind_listener(parse_listen_address("127.0.0.1:0").value()).value().address
-            : listen;
+  const ReservedPort other;
+  for (const std::string& wanted : {std::string("web=127.0.0.1:0"), "http=" + other.address()}) {
     SupervisorRun run(restarted(systemd, stored.fds[0], "stored.http", wanted));
     run.wait_ready();
     EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.http") << wanted;
