@@ -3,6 +3,7 @@
 
 systemd_test.py HOLDFAST HOLDFAST-DEMO [TEST...]; skipped (77) where no systemd of one's own can run (systemd_machine.py).
 """
+import json
 import os
 import pathlib
 import signal
@@ -105,6 +106,18 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(load.refused, 0)
         web.must("stop")
         self.assertTrue(web.refuses(), "the store goes when the unit stops for good")
+
+    def test_a_stored_listener_that_a_reload_removes_leaves_the_store_and_is_closed(self):
+        web = Instance(self, "removed", fdstore=True)
+        both = json.loads(web.config.read_text())
+        both["listen"] = [both["listen"], "kept=unix:/run/removed.sock"]
+        web.config.write_text(json.dumps(both))
+        web.must("start")
+        web.becomes("NFileDescriptorStore", "2")
+        web.config.write_text(json.dumps({**both, "listen": ["kept=unix:/run/removed.sock"]}))
+        web.must("reload")
+        web.becomes("NFileDescriptorStore", "1")
+        eventually(lambda: "it accepts", web.refuses)
 
     def test_with_a_socket_unit_the_first_client_starts_it_and_none_is_refused(self):
         web = Instance(self, "socket", workers=2)
