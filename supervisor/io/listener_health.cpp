@@ -50,14 +50,4 @@ std::vector<ListenerSet::Repair> ListenerSet::repair() {
   return repairs;
 }
 
-std::vector<ListenerSet::Kept> ListenerSet::keep() {
-  std::vector<Kept> kept;
-  for (const Shared& listener : listeners_) {
-    if (listener->inherited || listener->door_closed || listener->lost) continue;
-    listener->inherited = true;
-    kept.push_back({listener->name, listener->socket.fd.get()});
-  }
-  return kept;
-}
-
 }  // namespace holdfast::supervisor

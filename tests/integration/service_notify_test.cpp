@@ -1,5 +1,5 @@
-// What `holdfast run` tells the service manager that started it. PID 1 is not systemd here: a
-// listener on NOTIFY_SOCKET stands for it.
+// What `holdfast run` tells the service manager that started it, datagram by datagram: a listener
+// on NOTIFY_SOCKET stands for systemd. What a real one makes of them is in systemd_test.py.
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -177,6 +177,86 @@ TEST(ServiceNotifyTest, AStoredListenerThatIsNotWantedAnyMoreIsNoErrorAndLeavesT
     EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
     expect_clean_stop(run);
   }
+}
+
+struct StoredListeners {
+  void listen(const std::vector<std::string>& specs) {
+    std::string text = "{\"probation\":\"0\",\"command\":[\"" + demo_path() + "\"],\"listen\":[";
+    for (const std::string& spec : specs) text += (text.back() == '[' ? "\"" : ",\"") + spec + "\"";
+    files.write("config.json", text + "]}");
+  }
+  SupervisorOptions options(const NotifyListener& systemd) const {
+    return {.listen = {},
+            .flags = {"--config", files.file("config.json"), "--fdstore"},
+            .environment = systemd.environment()};
+  }
+  TempDir files;
+};
+
+TEST(ServiceNotifyTest, AListenerThatAReloadTakesAwayLeavesTheStoreAndIsClosed) {
+  NotifyListener systemd;
+  StoredListeners stored;
+  stored.listen({"127.0.0.1:0", "extra=127.0.0.1:0"});
+  SupervisorRun run(stored.options(systemd));
+  const Notice http = systemd.next_with("FDSTORE");  // held as systemd does
+  const Notice extra = systemd.next_with("FDSTORE");
+  EXPECT_EQ(http.get("FDNAME"), "stored.http");
+  EXPECT_EQ(extra.get("FDNAME"), "stored.extra");
+  run.wait_ready();
+  LoadClient of_removed(brisk_load(run.address(1)));
+  of_removed.start();
+  ASSERT_TRUE(of_removed.wait_for_requests(200));
+  of_removed.expect_stop();
+  stored.listen({"127.0.0.1:0"});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  const Notice removed = systemd.next_with("FDSTOREREMOVE");
+  EXPECT_EQ(removed.get("FDNAME"), "stored.extra") << removed.text;
+  expect_no_failure(of_removed.join());
+  EXPECT_TRUE(eventually([&] { return is_refused(run.address(1)); }));
+
+  stored.listen({"127.0.0.1:0", "extra=127.0.0.1:0"});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.extra") << "a new one";
+  expect_clean_stop(run);
+  EXPECT_FALSE(is_refused(run.address(0))) << "it is kept over the restart";
+}
+
+TEST(ServiceNotifyTest, AStoredListenerOfARestartIsClosedToo) {
+  NotifyListener systemd;
+  Notice kept;
+  {
+    SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
+    kept = systemd.next_with("FDSTORE");
+    expect_clean_stop(first);
+  }
+  StoredListeners stored;
+  stored.listen({"127.0.0.1:0"});
+  SupervisorOptions options = restarted(systemd, kept.fds[0], "stored.http", "");
+  options.listen = {};
+  options.flags = stored.options(systemd).flags;
+  SupervisorRun second(options);
+  second.wait_ready();
+  const std::string address = second.address();
+  stored.listen({"other=127.0.0.1:0"});
+  ASSERT_EQ(second.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.http");
+  EXPECT_TRUE(eventually([&] { return is_refused(address); }));
+  expect_clean_stop(second);
+}
+
+TEST(ServiceNotifyTest, ARenamedListenerIsStoredUnderItsNewName) {
+  NotifyListener systemd;
+  StoredListeners stored;
+  const std::string address = "unix:" + stored.files.file("s");
+  stored.listen({"old=" + address});
+  SupervisorRun run(stored.options(systemd));
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.old");
+  stored.listen({"new=" + address});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.old");
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.new");
+  EXPECT_EQ(RawClient(address).get("/").generation(), 2);
+  expect_clean_stop(run);
 }
 
 TEST(ServiceNotifyTest, WithoutFdstoreNothingIsStored) {

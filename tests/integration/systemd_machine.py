@@ -1,0 +1,161 @@
+"""A machine whose PID 1 is systemd, in namespaces of its own: pids, mounts, control groups, network, names.
+
+run(script) starts the calling script again on that machine and gives its exit code. The end of PID 1 is the end of
+every process, mount and address there; the control group is removed from outside. Raises Unavailable where the
+kernel, the container around us or a missing program does not let it be.
+"""
+import ctypes
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SYSTEMD = "/lib/systemd/systemd"
+UNITS = pathlib.Path(__file__).resolve().parents[2] / "scripts/systemd"
+CLONE_NEWNS = 0x20000
+PR_SET_PDEATHSIG = 1
+DEADLINE = 150
+BOOT_DEADLINE = 60
+# What our units ask for, without the rest of an operating system.
+STUBS = ("sysinit.target", "basic.target", "network.target", "sockets.target", "multi-user.target", "shutdown.target")
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Unavailable(Exception):
+    pass
+
+
+def mount(*words):
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Unavailable(f"mount {' '.join(map(str, words))}: {done.stderr.strip()}")
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def remove_group(group):
+    deadline = time.monotonic() + 20
+    while "populated 1" in (group / "cgroup.events").read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)  # the kernel still takes the namespace down
+    for folder, _, _ in os.walk(group, topdown=False):
+        os.rmdir(folder)
+
+
+def run(script, holdfast, *arguments):
+    if os.getuid() != 0:
+        raise Unavailable("a systemd of one's own needs root")
+    for program in (SYSTEMD, "systemctl", "unshare", "mount"):
+        if shutil.which(program) is None:
+            raise Unavailable(f"no {program}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what cleans up
+    # For the view on the control groups alone, wherever the host has them or not: private, so gone with us.
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise Unavailable(f"unshare: {os.strerror(ctypes.get_errno())}")
+    mount("--make-rprivate", "/")
+    with tempfile.TemporaryDirectory(prefix="holdfast-systemd-") as work:
+        pathlib.Path(work, "holdfast").symlink_to(holdfast)
+        groups = pathlib.Path(work, "groups")
+        groups.mkdir()
+        mount("-t", "cgroup2", "cgroup2", groups)
+        group = groups / f"holdfast-systemd-{os.getpid()}"
+        try:
+            group.mkdir()
+            (group / "cgroup.procs").touch()
+        except OSError as cause:
+            raise Unavailable(f"a control group: {cause}") from cause
+        try:
+            return watch(group, [script, "--machine", work, *arguments])
+        finally:
+            remove_group(group)
+            subprocess.run(["umount", groups], check=True)
+
+
+def watch(group, words):
+    mine, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+
+    def enter():
+        die_with_parent()
+        (group / "cgroup.procs").write_text("0")
+
+    unshare = subprocess.Popen(["unshare", "--mount", "--pid", "--cgroup", "--net", "--uts", "--ipc", "--fork", "--kill-child",
+                                "--mount-proc", "--", sys.executable, *words, str(theirs)], preexec_fn=enter, pass_fds=[theirs])
+    os.close(theirs)
+    try:
+        if not select.select([mine], [], [], DEADLINE)[0]:
+            print(f"not done after {DEADLINE} s")
+            return 1
+        said = os.read(mine, 4096).decode()
+        if said.startswith("unavailable "):
+            raise Unavailable(said.removeprefix("unavailable "))
+        return int(said or 1)
+    finally:
+        unshare.kill()
+        unshare.wait()
+        os.close(mine)
+
+
+def enter(arguments, body):
+    """On the new machine: this process becomes systemd, and a child of it runs body(...) -> exit code."""
+    work, *rest, pipe = arguments
+    pipe = int(pipe)
+    os.set_inheritable(pipe, False)
+    try:
+        furnish(pathlib.Path(work))
+    except Unavailable as cause:
+        os.write(pipe, f"unavailable {cause}".encode())
+        return
+    booted = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    booted.bind("/run/booted")
+    if os.fork() == 0:
+        code = 1
+        try:
+            wait_for_boot(booted)
+            code = body(*rest)
+        except Unavailable as cause:
+            code = f"unavailable {cause}"
+        finally:
+            sys.stdout.flush()
+            os.write(pipe, str(code).encode())
+            os._exit(0)
+    os.execve(SYSTEMD, [SYSTEMD, "--system", "--unit=multi-user.target", "--show-status=0"],
+              {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "container": "holdfast-test", "NOTIFY_SOCKET": "/run/booted",
+               "SYSTEMD_UNIT_PATH": "/etc/systemd/system:/run/units"})
+
+
+def wait_for_boot(booted):
+    booted.settimeout(BOOT_DEADLINE)
+    try:
+        while b"READY=1" not in booted.recv(4096):
+            pass
+    except TimeoutError:
+        raise Unavailable(f"{SYSTEMD} as PID 1 was not ready within {BOOT_DEADLINE} s") from None
+
+
+def furnish(work):
+    """/run and /etc are ours to write, /usr/bin has our holdfast, and nothing of the host's can be changed."""
+    mount("-t", "tmpfs", "tmpfs", "/run")
+    subprocess.run(["umount", "--recursive", "/sys/fs/cgroup"], capture_output=True)
+    mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+    mount("--bind", "-o", "ro", "/proc/sys", "/proc/sys")
+    mount("--bind", "/dev/null", "/dev/console")
+    for name in ("etc", "work", "bin", "units", "log"):
+        pathlib.Path("/run", name).mkdir()
+    mount("-t", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc,workdir=/run/work", "overlay", "/etc")
+    mount("-t", "tmpfs", "tmpfs", "/etc/systemd")
+    pathlib.Path("/run/bin/holdfast").symlink_to(work / "holdfast")
+    mount("-t", "overlay", "-o", "lowerdir=/run/bin:/usr/bin", "overlay", "/usr/bin")
+    pathlib.Path("/etc/holdfast").mkdir()
+    pathlib.Path("/etc/systemd/system").mkdir()
+    for name in STUBS:
+        pathlib.Path("/run/units", name).write_text("[Unit]\nDefaultDependencies=no\n")
+    for unit in UNITS.glob("holdfast@.*"):
+        shutil.copy(unit, "/run/units")

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""The shipped units, word for word, under a real systemd: what docs/systemd.md promises of them.
+
+systemd_test.py HOLDFAST HOLDFAST-DEMO [TEST...]; skipped (77) where no systemd of one's own can run (systemd_machine.py).
+"""
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+import unittest
+
+import systemd_machine
+from systemd_instance import RELEASES, SYSTEM, Instance, Load, Upload, eventually, systemctl
+
+
+class SystemdTest(unittest.TestCase):
+    def test_enable_now_is_all_it_needs_and_returns_when_it_serves(self):
+        web = Instance(self, "web")
+        web.must("enable", "--now")
+        self.assertEqual(web.get(), b"Hello, world!")
+        self.assertEqual(web.show("ActiveState"), "active")
+        self.assertEqual(pathlib.Path(f"/proc/{web.pid()}/comm").read_text(), "holdfast\n")
+        self.assertIn('Status: "generation 1 serves"', systemctl("status", web.unit).stdout)
+        self.assertEqual(len(web.group()), 2, "the supervisor and its worker")
+
+    def test_reload_returns_when_the_new_version_serves_and_nobody_notices(self):
+        web = Instance(self, "reload", workers=2)
+        web.must("start")
+        pid = web.pid()
+        with Load(web.port) as load:
+            for generation in (2, 3):
+                web.must("reload")
+                self.assertEqual(web.show("StatusText"), f"generation {generation} serves")
+                self.assertEqual((web.show("ActiveState"), web.pid()), ("active", pid))
+            load.more()
+        self.assertEqual((load.refused, load.failed), (0, []))
+
+    def test_a_bad_deploy_fails_the_reload_and_the_old_version_serves_on(self):
+        web = Instance(self, "bad")
+        web.must("start")
+        pid, good = web.pid(), web.config.read_text()
+        with Load(web.port) as load:
+            for verdict, break_it in (("10", lambda: web.deploy("exit 3")), ("6", lambda: web.config.write_text("{"))):
+                break_it()
+                self.assertNotEqual(systemctl("reload", web.unit).returncode, 0)
+                self.assertIn(f"status={verdict}", web.show("ExecReload"))
+                self.assertEqual(web.show("ReloadResult"), "exit-code")
+                self.assertIn("failed: ", web.show("StatusText"))
+                self.assertEqual((web.show("ActiveState"), web.pid()), ("active", pid))
+            load.more()
+            web.config.write_text(good)
+            web.deploy(f"exec {Instance.demo}")
+            web.must("reload")
+        self.assertEqual((load.refused, load.failed), (0, []))
+        self.assertEqual(web.show("ReloadResult"), "success")
+
+    def test_a_reload_of_any_origin_is_seen_as_reloading_then_active(self):
+        web = Instance(self, "seen")
+        web.must("start")
+        gate = pathlib.Path("/run/gate")
+        os.mkfifo(gate)
+        web.deploy(f"read line < {gate}; exec {Instance.demo}")
+        for generation, order in enumerate((("reload", "--no-block"), ("kill", "--signal=HUP", "--kill-who=main")), 2):
+            web.must(*order)
+            web.becomes("ActiveState", "reloading")
+            web.becomes("StatusText", f"starting generation {generation}")
+            gate.write_text("go\n")
+            web.becomes("ActiveState", "active")
+            self.assertEqual(web.show("StatusText"), f"generation {generation} serves")
+
+    def test_stop_waits_for_a_request_longer_than_its_timeout_and_loses_none(self):
+        web = Instance(self, "stop", workers=2)
+        web.drop_in("[Service]\nTimeoutStopSec=2\n")
+        web.must("start")
+        with Load(web.port) as load:
+            upload = Upload(web.port)
+            begun = time.monotonic()
+            web.must("stop", "--no-block")
+            eventually(lambda: f"{load.refused} refused", lambda: load.refused > 0)
+            self.assertEqual(web.show("ActiveState"), "deactivating")
+            self.assertIn("stopping", web.show("StatusText"))
+            eventually(lambda: "the clock", lambda: time.monotonic() > begun + 2.5)
+            self.assertIn(b" 200 ", upload.finish())
+            web.becomes("ActiveState", "inactive")
+        self.assertEqual((load.failed, web.show("Result")), ([], "success"))
+
+    def test_without_a_store_a_crash_is_a_restart_that_serves(self):
+        web = Instance(self, "crash")
+        web.must("start")
+        web.restarts_after(signal.SIGKILL)
+        self.assertEqual(web.get(), b"Hello, world!")
+        self.assertEqual(len(web.group()), 2, "systemd ends the workers of the one that crashed")
+
+    def test_with_fdstore_no_client_is_refused_over_a_restart_and_a_crash(self):
+        web = Instance(self, "stored", workers=2, fdstore=True)
+        web.must("start")
+        with Load(web.port) as load:
+            web.must("restart")
+            self.assertEqual(web.show("NFileDescriptorStore"), "1")
+            load.more()
+            self.assertEqual((load.refused, load.failed), (0, []))
+            web.restarts_after(signal.SIGKILL)
+            load.more()
+        self.assertEqual(load.refused, 0)
+        web.must("stop")
+        self.assertTrue(web.refuses(), "the store goes when the unit stops for good")
+
+    def test_a_stored_listener_that_a_reload_removes_leaves_the_store_and_is_closed(self):
+        web = Instance(self, "removed", fdstore=True)
+        both = json.loads(web.config.read_text())
+        both["listen"] = [both["listen"], "kept=unix:/run/removed.sock"]
+        web.config.write_text(json.dumps(both))
+        web.must("start")
+        web.becomes("NFileDescriptorStore", "2")
+        web.config.write_text(json.dumps({**both, "listen": ["kept=unix:/run/removed.sock"]}))
+        web.must("reload")
+        web.becomes("NFileDescriptorStore", "1")
+        eventually(lambda: "it accepts", web.refuses)
+
+    def test_with_a_socket_unit_the_first_client_starts_it_and_none_is_refused(self):
+        web = Instance(self, "socket", workers=2)
+        web.drop_in(f"[Socket]\nListenStream=\nListenStream={web.port}\n", "socket")
+        self.addCleanup(systemctl, "stop", f"{web.unit}.socket")
+        self.assertEqual(systemctl("start", f"{web.unit}.socket").returncode, 0)
+        self.assertEqual(web.show("ActiveState"), "inactive")
+        self.assertEqual(web.get(), b"Hello, world!")
+        with Load(web.port) as load:
+            web.must("restart")
+            load.more()
+            self.assertEqual((load.refused, load.failed), (0, []))
+            web.restarts_after(signal.SIGKILL)
+            load.more()
+        self.assertEqual(load.refused, 0)
+
+    def test_a_supervisor_that_hangs_is_ended_by_the_watchdog_and_started_again(self):
+        web = Instance(self, "hung")
+        web.drop_in("[Service]\nWatchdogSec=3\nLimitCORE=0\n")
+        web.must("start")
+        web.restarts_after(signal.SIGSTOP)
+        self.assertEqual(web.get(), b"Hello, world!")
+
+    def test_a_mistake_in_the_configuration_is_not_tried_again(self):
+        web = Instance(self, "mistake")
+        web.config.write_text("{")
+        self.assertNotEqual(systemctl("start", web.unit).returncode, 0)
+        self.assertEqual((web.show("ActiveState"), web.show("ExecMainStatus"), web.show("NRestarts")), ("failed", "6", "0"))
+
+    def test_with_the_drop_in_for_notify_reload_systemd_reloads_by_itself(self):
+        version = int(systemctl("--version").stdout.split()[1])
+        if version < 253:
+            self.skipTest(f"systemd {version} has no Type=notify-reload")
+        web = Instance(self, "notify")
+        web.drop_in((systemd_machine.UNITS / "notify-reload.conf").read_text())
+        web.must("start")
+        web.must("reload")
+        self.assertEqual(web.show("StatusText"), "generation 2 serves")
+
+
+def on_the_machine(demo, *wanted):
+    Instance.demo = demo
+    RELEASES.mkdir()
+    folder = SYSTEM / "holdfast@.service.d"
+    folder.mkdir()
+    (folder / "log.conf").write_text("[Service]\nStandardOutput=null\nStandardError=append:/run/log/%i\n")
+    systemctl("daemon-reload")
+    loader = unittest.defaultTestLoader
+    tests = loader.loadTestsFromNames(wanted, SystemdTest) if wanted else loader.loadTestsFromTestCase(SystemdTest)
+    return int(not unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(tests).wasSuccessful())
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--machine":
+        systemd_machine.enter(sys.argv[2:], on_the_machine)
+        sys.exit(1)
+    try:
+        sys.exit(systemd_machine.run(__file__, *map(os.path.abspath, sys.argv[1:3]), *sys.argv[3:]))
+    except systemd_machine.Unavailable as cause:
+        print(f"skipped: {cause}")
+        sys.exit(77)
