@@ -25,11 +25,12 @@ TEST(HandoffMixedTest, TlsLeavesAsWithCloseWhilePlainMoves) {
   idle.read_until("Hello, world!");
   OwnClient busy(run.address(1));
   ASSERT_EQ(busy.shake(), TlsClient::Step::Complete);
-  busy.send(get_request("/?duration=500ms"));
+  busy.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
   RawClient unshaken(run.address(1));
   plain.get("/");
   ASSERT_EQ(run.reload().name(), "reload_done");
-  EXPECT_NE(busy.read_until("Hello, world!").find("Connection: close"), std::string::npos);
+  busy.send("2");
+  EXPECT_NE(busy.read_until("{\"bytes\":2}\n").find("Connection: close"), std::string::npos);
   EXPECT_EQ(unshaken.wait_end(), End::Closed);
   idle.in.clear();
   EXPECT_EQ(idle.read_until("nothing of the kind"), "") << "its end";

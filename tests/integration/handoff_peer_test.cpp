@@ -199,15 +199,16 @@ TEST_F(HandoffGiverTest, ARequestThatCameWhileNobodyAnsweredIsServedBeforeTheNex
 
 // Their next requests are here already, so that they are offered without waiting in the queue.
 TEST_F(HandoffGiverTest, ConnectionsThatNeverPauseAreSharedToo) {
-  RawClient first(address);
-  RawClient second(address);
-  first.send(get_request("/?duration=200ms") + get_request("/first"));
-  second.send(get_request("/?duration=800ms") + get_request("/second"));
-  idle_client();  // both are read
   Link one = connect_taker(2);
   Link other = connect_taker(3);
   one.say(OpenPeer{10});
   other.say(OpenPeer{10});
+  RawClient first(address);
+  RawClient second(address);
+  first.send(get_request("/?duration=400ms") + get_request("/first"));
+  second.send(get_request("/?duration=800ms") + get_request("/second"));
+  idle_client();  // both are read, and nothing but the order to drain comes before they are
+                  // answered
   drain();
   std::vector<UniqueFd> fds;
   for (RawClient* client : {&first, &second}) {

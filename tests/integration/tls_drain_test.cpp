@@ -117,10 +117,10 @@ TEST_F(TlsDrainTest, AnIdleConnectionIsServedOnceMore) {
 TEST_F(TlsDrainTest, ARequestThatWaitsBehindAnotherIsAnsweredToo) {
   OwnClient client(run.address());
   ASSERT_EQ(client.shake(), TlsClient::Step::Complete);
-  client.send(get_request("/?duration=700ms"));
+  client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
   ASSERT_EQ(run.reload().name(), "reload_done");
-  client.send(get_request("/"));
-  expect_answer(client, 1, false);
+  client.send("2" + get_request("/"));
+  expect_answer(client.read_until("{\"bytes\":2}\n"), 1, false);
   expect_answer(client, 1, true);
   EXPECT_EQ(client.wait_end(), Idle::Closed);
   expect_clean_stop(run);
