@@ -1,6 +1,7 @@
 """A machine whose PID 1 is systemd, in namespaces of its own: pids, mounts, control groups, network, names.
 
-run(script) starts the calling script again on that machine and gives its exit code. The end of PID 1 is the end of
+run(script, programs) starts the calling script again on that machine, with the programs in /usr/bin, and gives its
+exit code. The end of PID 1 is the end of
 every process, mount and address there; the control group is removed from outside. Raises Unavailable where the
 kernel, the container around us or a missing program does not let it be.
 """
@@ -55,7 +56,7 @@ def remove_group(group):
         os.rmdir(folder)
 
 
-def run(script, holdfast, *arguments):
+def run(script, programs, *arguments):
     if os.getuid() != 0:
         raise Unavailable("a systemd of one's own needs root")
     for program in (SYSTEMD, "systemctl", "unshare", "mount"):
@@ -67,8 +68,6 @@ def run(script, holdfast, *arguments):
         raise Unavailable(f"unshare: {os.strerror(ctypes.get_errno())}")
     mount("--make-rprivate", "/")
     with tempfile.TemporaryDirectory(prefix="holdfast-systemd-") as work:
-        os.chmod(work, 0o755)  # for units with a User=
-        pathlib.Path(work, "holdfast").symlink_to(holdfast)
         groups = pathlib.Path(work, "groups")
         groups.mkdir()
         mount("-t", "cgroup2", "cgroup2", groups)
@@ -79,7 +78,7 @@ def run(script, holdfast, *arguments):
                 subprocess.run(["true"], preexec_fn=lambda: join(group), check=True)
             except (OSError, subprocess.SubprocessError) as cause:
                 raise Unavailable(f"a control group: {cause}") from cause
-            return watch(group, [script, "--machine", work, *arguments])
+            return watch(group, [script, "--machine", ",".join(programs), *arguments])
         finally:
             try:
                 remove_group(group)
@@ -122,12 +121,12 @@ def watch(group, words):
 
 def enter(arguments, body):
     """On the new machine: this process becomes systemd, and a child of it runs body(...) -> exit code."""
-    work, *rest, pipe = arguments
+    programs, *rest, pipe = arguments
     pipe = int(pipe)
     os.set_inheritable(pipe, False)
     os.write(pipe, ENTERED.encode())
     try:
-        furnish(pathlib.Path(work))
+        furnish(programs.split(","))
     except Unavailable as cause:
         os.write(pipe, f"{UNAVAILABLE}{cause}\n".encode())
         return
@@ -160,8 +159,8 @@ def wait_for_boot(booted):
         booted.close()  # PID 1 would wait for who listens and does not read
 
 
-def furnish(work):
-    """/run and /etc are ours to write, /usr/bin has our holdfast, and nothing of the host's can be changed."""
+def furnish(programs):
+    """/run and /etc are ours to write, /usr/bin has our programs, and nothing of the host's can be changed."""
     mount("-t", "tmpfs", "tmpfs", "/run")
     subprocess.run(["umount", "--recursive", "/sys/fs/cgroup"], capture_output=True)
     mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
@@ -171,8 +170,12 @@ def furnish(work):
         pathlib.Path("/run", name).mkdir()
     mount("-t", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc,workdir=/run/work", "overlay", "/etc")
     mount("-t", "tmpfs", "tmpfs", "/etc/systemd")
-    pathlib.Path("/run/bin/holdfast").symlink_to(work / "holdfast")
+    names = [pathlib.Path(program).name for program in programs]
+    for name in names:
+        pathlib.Path("/run/bin", name).touch()
     mount("-t", "overlay", "-o", "lowerdir=/run/bin:/usr/bin", "overlay", "/usr/bin")
+    for name, program in zip(names, programs):
+        mount("--bind", program, f"/usr/bin/{name}")  # other users may not enter the folder that it is in
     pathlib.Path("/etc/holdfast").mkdir()
     pathlib.Path("/etc/systemd/system").mkdir()
     for name in STUBS:

@@ -13,6 +13,10 @@ import unittest
 import systemd_machine
 from systemd_instance import RELEASES, SYSTEM, Instance, Load, Upload, eventually, systemctl
 
+RUN = pathlib.Path("/run/holdfast")
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/systemd.md"
+USERS_DROP_IN = PAGE.read_text().partition("/user.conf\n")[2].partition("```")[0]
+
 
 class SystemdTest(unittest.TestCase):
     def test_enable_now_is_all_it_needs_and_returns_when_it_serves(self):
@@ -43,14 +47,14 @@ class SystemdTest(unittest.TestCase):
         with Load(web.port) as load:
             for verdict, break_it in (("10", lambda: web.deploy("exit 3")), ("6", lambda: web.config.write_text("{"))):
                 break_it()
-                self.assertNotEqual(systemctl("reload", web.unit).returncode, 0)
+                self.assertEqual(systemctl("reload", web.unit).returncode, 1)
                 self.assertIn(f"status={verdict}", web.show("ExecReload"))
                 self.assertEqual(web.show("ReloadResult"), "exit-code")
                 self.assertIn("failed: ", web.show("StatusText"))
                 self.assertEqual((web.show("ActiveState"), web.pid()), ("active", pid))
             load.more()
             web.config.write_text(good)
-            web.deploy(f"exec {Instance.demo}")
+            web.deploy("exec holdfast-demo")
             web.must("reload")
         self.assertEqual((load.refused, load.failed), (0, []))
         self.assertEqual(web.show("ReloadResult"), "success")
@@ -58,14 +62,12 @@ class SystemdTest(unittest.TestCase):
     def test_a_reload_of_any_origin_is_seen_as_reloading_then_active(self):
         web = Instance(self, "seen")
         web.must("start")
-        gate = pathlib.Path("/run/gate")
-        os.mkfifo(gate)
-        web.deploy(f"read line < {gate}; exec {Instance.demo}")
+        web.deploy(f"read line < {web.gate}; exec holdfast-demo")
         for generation, order in enumerate((("reload", "--no-block"), ("kill", "--signal=HUP", "--kill-who=main")), 2):
             web.must(*order)
             web.becomes("ActiveState", "reloading")
             web.becomes("StatusText", f"starting generation {generation}")
-            gate.write_text("go\n")
+            web.gate.write_text("go\n")
             web.becomes("ActiveState", "active")
             self.assertEqual(web.show("StatusText"), f"generation {generation} serves")
 
@@ -85,12 +87,53 @@ class SystemdTest(unittest.TestCase):
             web.becomes("ActiveState", "inactive")
         self.assertEqual((load.failed, web.show("Result")), ([], "success"))
 
+    def test_a_stop_in_the_middle_of_a_reload_stops_and_leaves_the_reload_failed(self):
+        web = Instance(self, "both")
+        web.must("start")
+        web.deploy(f"read line < {web.gate}; exec holdfast-demo")
+        with Load(web.port) as load:
+            web.must("reload", "--no-block")
+            web.becomes("StatusText", "starting generation 2")
+            web.must("stop")
+        self.assertEqual((load.failed, web.show("ExecMainStatus"), web.show("ActiveState")), ([], "0", "failed"))
+        web.deploy("exec holdfast-demo")
+        web.must("start")
+
+    def test_a_reload_may_take_longer_than_the_unit_gives_it(self):
+        web = Instance(self, "slow")
+        web.drop_in("[Service]\nTimeoutStartSec=3\nWatchdogSec=3\n")  # asks for more time at half of that
+        web.must("start")
+        web.deploy(f"read line < {web.gate}; exec holdfast-demo")
+        begun = time.monotonic()
+        web.must("reload", "--no-block")
+        eventually(lambda: "the clock", lambda: time.monotonic() > begun + 3.5)
+        self.assertEqual(web.show("ActiveState"), "reloading")
+        web.gate.write_text("go\n")
+        web.becomes("ActiveState", "active")
+        self.assertEqual((web.show("ReloadResult"), web.show("StatusText")), ("success", "generation 2 serves"))
+
     def test_without_a_store_a_crash_is_a_restart_that_serves(self):
         web = Instance(self, "crash")
         web.must("start")
+        before = web.group()
         web.restarts_after(signal.SIGKILL)
         self.assertEqual(web.get(), b"Hello, world!")
-        self.assertEqual(len(web.group()), 2, "systemd ends the workers of the one that crashed")
+        self.assertEqual((len(web.group()), set(web.group()) & set(before)), (2, set()))
+
+    def test_a_unit_of_another_user_takes_nothing_from_those_of_root(self):
+        web, theirs = Instance(self, "root"), Instance(self, "theirs")
+        web.must("start")
+        theirs.drop_in("[Service]\nUser=nobody\n")
+        theirs.must("start")
+        for path in (RUN, RUN / "root.sock", RUN / "root.lock"):
+            self.assertEqual(path.owner(), "root", path)
+        self.assertEqual(web.status().returncode, 0)
+        theirs.must("reload")
+        theirs.must("stop")
+        theirs.drop_in(USERS_DROP_IN.replace("User=shop", "User=nobody"))
+        theirs.must("start")
+        theirs.must("reload")
+        self.assertEqual(theirs.status("--control", "/run/holdfast-theirs/holdfast/theirs.sock").returncode, 0)
 
     def test_with_fdstore_no_client_is_refused_over_a_restart_and_a_crash(self):
         web = Instance(self, "stored", workers=2, fdstore=True)
@@ -119,6 +162,8 @@ class SystemdTest(unittest.TestCase):
             self.assertEqual((load.refused, load.failed), (0, []))
             web.restarts_after(signal.SIGKILL)
             load.more()
+            web.must("stop")
+            load.more()
         self.assertEqual(load.refused, 0)
 
     def test_a_supervisor_that_hangs_is_ended_by_the_watchdog_and_started_again(self):
@@ -145,8 +190,7 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(web.show("StatusText"), "generation 2 serves")
 
 
-def on_the_machine(demo, *wanted):
-    Instance.demo = demo
+def on_the_machine(*wanted):
     RELEASES.mkdir()
     folder = SYSTEM / "holdfast@.service.d"
     folder.mkdir()
@@ -162,7 +206,7 @@ if __name__ == "__main__":
         systemd_machine.enter(sys.argv[2:], on_the_machine)
         sys.exit(1)
     try:
-        sys.exit(systemd_machine.run(__file__, *map(os.path.abspath, sys.argv[1:3]), *sys.argv[3:]))
+        sys.exit(systemd_machine.run(__file__, list(map(os.path.abspath, sys.argv[1:3])), *sys.argv[3:]))
     except systemd_machine.Unavailable as cause:
         print(f"skipped: {cause}")
         sys.exit(77)
