@@ -135,6 +135,11 @@ class SystemdTest(unittest.TestCase):
         theirs.must("reload")
         self.assertEqual(theirs.status("--control", "/run/holdfast-theirs/holdfast/theirs.sock").returncode, 0)
 
+    def test_a_worker_killed_for_want_of_memory_is_not_the_end_of_the_others(self):
+        web = Instance(self, "memory")
+        web.must("start")
+        self.assertEqual(web.show("OOMPolicy"), "continue")  # a kill by the kernel needs the controller, which v1 may have
+
     def test_with_fdstore_no_client_is_refused_over_a_restart_and_a_crash(self):
         web = Instance(self, "stored", workers=2, fdstore=True)
         web.must("start")
