@@ -41,7 +41,8 @@ class ForeignWorkerTest : public ::testing::Test {
     return made;
   }
 
-  // Waits for the reader (fifo(7)). Nothing is written: it leaves at once, and that would be SIGPIPE.
+  // Waits for the reader (fifo(7)). Nothing is written: it leaves at once, and that would be
+  // SIGPIPE.
   static void open_for_writing(const std::string& fifo) {
     EXPECT_TRUE(UniqueFd(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC)));
   }

@@ -1,5 +1,5 @@
-// What `holdfast run` tells the service manager that started it, datagram by datagram: a listener on
-// NOTIFY_SOCKET stands for systemd. What a real one makes of them is in systemd_test.py.
+// What `holdfast run` tells the service manager that started it, datagram by datagram: a listener
+// on NOTIFY_SOCKET stands for systemd. What a real one makes of them is in systemd_test.py.
 #include <chrono>
 #include <csignal>
 #include <ctime>
