@@ -14,3 +14,5 @@ target_sources(holdfast_worker PRIVATE
   io/worker_handoff.cpp
   io/worker_impl.cpp
   io/worker_link.cpp)
+# It needs linux/tcp.h, whose tcp_info is not that of netinet/tcp.h.
+set_source_files_properties(io/tracked_socket.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -18,5 +18,6 @@ add_library(holdfast_http STATIC
   core/response_head.cpp
   core/timer_wheel.cpp
   io/request_parser.cpp)
+holdfast_unity(holdfast_http)
 target_include_directories(holdfast_http PUBLIC ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(holdfast_http PUBLIC holdfast_shared PRIVATE holdfast_warnings)

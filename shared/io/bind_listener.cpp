@@ -4,16 +4,15 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "shared/core/overloaded.hpp"
+#include "shared/io/socket_access.hpp"
 
 namespace holdfast {
 namespace {
@@ -125,19 +124,8 @@ Result<void> clear_stale(const UnixAddress& local, const SocketAddress& address,
 }
 
 Result<void> give_to_owner(const UnixAddress& local, const std::string& shown) {
-  uid_t user = static_cast<uid_t>(-1);
-  gid_t group = static_cast<gid_t>(-1);
-  if (!local.user.empty()) {
-    const passwd* entry = ::getpwnam(local.user.c_str());
-    if (entry == nullptr) return plain_error("bind " + shown, "no user " + local.user);
-    user = entry->pw_uid;
-  }
-  if (!local.group.empty()) {
-    const struct group* entry = ::getgrnam(local.group.c_str());
-    if (entry == nullptr) return plain_error("bind " + shown, "no group " + local.group);
-    group = entry->gr_gid;
-  }
-  if (::lchown(local.path.c_str(), user, group) != 0) {
+  HOLDFAST_ASSIGN(const SocketOwner owner, find_owner(local, "bind " + shown));
+  if (::lchown(local.path.c_str(), owner.user, owner.group) != 0) {
     return errno_error("give " + shown + " to its owner", errno);
   }
   return {};

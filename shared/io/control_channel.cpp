@@ -2,7 +2,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 
 namespace holdfast {
 
@@ -58,7 +58,7 @@ struct ControlChannel::State : std::enable_shared_from_this<State> {
     callbacks.on_closed(std::move(error));
   }
 
-  ControlSocket socket;
+  ChannelEnd socket;
   boost::asio::posix::stream_descriptor watch;
   Callbacks callbacks;
   bool open = true;

@@ -5,6 +5,7 @@
 
 #include "shared/core/listen_address.hpp"
 #include "supervisor/io/listener_set.hpp"
+#include "supervisor/io/shut_mark.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -28,7 +29,8 @@ Result<ListenerHealth> check_listener(const BoundListener& listener) {
   const auto address = parse_listen_address(listener.address);
   const auto* tcp = address ? std::get_if<TcpAddress>(&*address) : nullptr;
   if (tcp == nullptr) return hung_up(fd) ? ListenerHealth::Lost : ListenerHealth::Good;
-  if (listens(fd)) return ListenerHealth::Good;
+  // Shut in the middle of a repair, or before a worker called listen(2) itself: it would look well.
+  if (listens(fd) && !is_marked_shut(fd)) return ListenerHealth::Good;
   HOLDFAST_TRY(listen_again(fd, *tcp));
   return ListenerHealth::Repaired;
 }
@@ -46,16 +48,6 @@ std::vector<ListenerSet::Repair> ListenerSet::repair() {
     if (listener->lost) repairs.back().failure = "a worker shut it down; reload to bind it anew";
   }
   return repairs;
-}
-
-std::vector<ListenerSet::Kept> ListenerSet::keep() {
-  std::vector<Kept> kept;
-  for (const Shared& listener : listeners_) {
-    if (listener->inherited || listener->door_closed || listener->lost) continue;
-    listener->inherited = true;
-    kept.push_back({listener->name, listener->socket.fd.get()});
-  }
-  return kept;
 }
 
 }  // namespace holdfast::supervisor

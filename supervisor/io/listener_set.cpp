@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/socket.h>
 
+#include "shared/io/socket_access.hpp"
 #include "shared/io/syscall.hpp"
-#include "supervisor/io/queue_probe.hpp"
 #include "supervisor/io/socket_holders.hpp"
-#include "supervisor/io/syn_filter.hpp"
 
 namespace holdfast::supervisor {
 namespace {
@@ -19,21 +17,6 @@ Error with_holders(Error error, const ListenAddress& address) {
   const std::string holders = holders_of_port(tcp->port);
   if (!holders.empty()) error.message += ", " + holders;
   return error;
-}
-
-std::vector<Error> close_door_of(Listener& listener) {
-  if (listener.inherited) return {};
-  listener.door_closed = true;
-  BoundListener& socket = listener.socket;
-  Result<void> done;
-  if (socket.port != 0) {
-    done = drop_new_connections(socket.fd.get());
-  } else if (!socket.path.empty()) {
-    done = unlink_own_socket(socket.path, socket.device, socket.inode);
-    socket.path.clear();
-  }
-  if (done) return {};
-  return {done.error()};
 }
 
 Result<std::shared_ptr<Listener>> bind_new(const ListenerSpec& spec) {
@@ -69,37 +52,42 @@ Result<ListenerSet> ListenerSet::open(const std::vector<ListenerSpec>& specs,
     listener->socket.fd = std::move(given[i].fd);
     listener->socket.address = std::move(given[i].address);
     listener->inherited = true;
+    if (given[i].stored) listener->stored = spec.name;
     set.listeners_.push_back(std::move(listener));
   }
   return set;
 }
 
 Result<std::vector<std::string>> ListenerSet::prepare(GenerationId generation,
-                                                      const std::vector<ListenerSpec>& specs) {
+                                                      const std::vector<ListenerSpec>& specs,
+                                                      TakenBack when) {
   Use use{specs, {}};
   std::vector<Shared> fresh;
   for (const ListenerSpec& spec : specs) {
-    Shared listener = reusable(spec, use.listeners);
-    if (listener == nullptr) {
-      auto bound = bind_new(spec);
-      if (!bound) {
-        for (const Shared& one : fresh) close_door_of(*one);  // its path must go too
-        return bound.error();
-      }
-      listener = *bound;
-      fresh.push_back(listener);
+    auto listener = obtain(spec, use.listeners);
+    if (!listener) {
+      for (const Shared& one : fresh) (void)one->close_door();  // its path must go too
+      return listener.error();
     }
-    use.listeners.push_back(std::move(listener));
+    if (std::ranges::find(listeners_, *listener) == listeners_.end()) fresh.push_back(*listener);
+    use.listeners.push_back(std::move(*listener));
   }
-  for (const Shared& listener : use.listeners) {
-    // Taken away by one reload, and given back by the next before it was empty.
-    if (listener->door_closed && let_connections_in(listener->socket.fd.get()))
-      listener->door_closed = false;
-  }
+  if (when == TakenBack::AtOnce) open_doors(use);
   listeners_.insert(listeners_.end(), fresh.begin(), fresh.end());
   std::vector<std::string> gone = gone_since_last(use);
   uses_[generation] = std::move(use);
   return gone;
+}
+
+Result<ListenerSet::Shared> ListenerSet::obtain(const ListenerSpec& spec,
+                                                const std::vector<Shared>& taken) const {
+  Shared found = reusable(spec, taken);
+  if (found == nullptr) return bind_new(spec);
+  // Names that are not there refuse the reload: at the commit there is no way back.
+  const auto* local = std::get_if<UnixAddress>(&spec.address);
+  if (local != nullptr && spec.address != found->wanted)
+    HOLDFAST_TRY(find_owner(*local, "listen on " + to_string(spec.address)));
+  return found;
 }
 
 // Same address, and best of all the same name too. A Unix path that was unlinked is another one.
@@ -131,13 +119,45 @@ std::vector<std::string> ListenerSet::gone_since_last(const Use& next) const {
   return gone;
 }
 
-void ListenerSet::forget(GenerationId generation) {
+std::vector<Error> ListenerSet::forget(GenerationId generation) {
   const auto found = uses_.find(generation);
-  if (found == uses_.end() || found->second.leaving) return;
-  const std::vector<Shared> gone = concerned(generation);
-  uses_.erase(found);
-  drop(gone);
-  rename();
+  if (found == uses_.end()) return {};
+  if (!found->second.leaving) {
+    const Use gone = std::move(found->second);
+    uses_.erase(found);
+    drop_unused(gone.listeners);
+    // A candidate that failed took clients there; the old ones go on emptying it.
+    for (const Shared& listener : gone.listeners) {
+      if (const Use* serving = serving_use(); serving == nullptr || !serving->has(listener))
+        (void)listener->close_door();
+    }
+    rename();
+  }
+  // A candidate may have committed, and its word counts from now on.
+  const Use* serving = serving_use();
+  if (serving == nullptr) return {};
+  open_doors(*serving);
+  return give_access(*serving);
+}
+
+std::vector<Error> ListenerSet::give_access(const Use& use) {
+  std::vector<Error> errors;
+  for (std::size_t i = 0; i < use.listeners.size(); ++i) {
+    Listener& listener = *use.listeners[i];
+    const ListenAddress& wanted = use.specs[i].address;
+    if (listener.wanted == wanted) continue;
+    // Without a path it is abstract, or its mode and owner are its giver's.
+    if (!listener.socket.path.empty()) {
+      const auto changed = change_access(listener.socket, std::get<UnixAddress>(listener.wanted),
+                                         std::get<UnixAddress>(wanted));
+      if (!changed) {
+        errors.push_back(changed.error());
+        continue;
+      }
+    }
+    listener.wanted = wanted;
+  }
+  return errors;
 }
 
 // To what those call them that go on.
@@ -177,70 +197,6 @@ Result<std::vector<UniqueFd>> ListenerSet::duplicates(
     copies.push_back(std::move(copy));
   }
   return copies;
-}
-
-std::vector<ListenerSet::Shared> ListenerSet::concerned(const OnlyOf& only_of) const {
-  if (!only_of) return listeners_;
-  std::vector<Shared> result;
-  const auto own = uses_.find(*only_of);
-  if (own == uses_.end()) return result;
-  for (const Shared& listener : own->second.listeners) {
-    const bool goes_on = std::ranges::any_of(uses_, [&](const auto& use) {
-      return use.first != *only_of && !use.second.leaving && use.second.has(listener);
-    });
-    if (!goes_on) result.push_back(listener);
-  }
-  return result;
-}
-
-std::vector<Error> ListenerSet::close_the_door(const OnlyOf& only_of) {
-  std::vector<Error> errors;
-  if (only_of && uses_.contains(*only_of)) uses_[*only_of].leaving = true;
-  for (const Shared& listener : concerned(only_of)) {
-    for (Error& error : close_door_of(*listener)) errors.push_back(std::move(error));
-  }
-  return errors;
-}
-
-ListenerSet::Queues ListenerSet::measure(const OnlyOf& only_of) const {
-  Queues queues;
-  std::vector<std::uint16_t> ports;
-  for (const Shared& listener : concerned(only_of)) {
-    if (listener->inherited) continue;  // who waits there waits for the next instance
-    queues.queued += queued_connections(listener->socket.fd.get());
-    if (listener->socket.port != 0) ports.push_back(listener->socket.port);
-  }
-  queues.half_open = half_open_connections(ports);
-  return queues;
-}
-
-void ListenerSet::shut(const OnlyOf& only_of) {
-  const std::vector<Shared> gone = concerned(only_of);
-  if (only_of) {
-    uses_.erase(*only_of);
-    return drop(gone);
-  }
-  uses_.clear();
-  drop(gone);
-  listeners_.clear();
-}
-
-// An inherited one stays: its clients would be reset, and a later generation may have it again.
-void ListenerSet::drop(const std::vector<Shared>& gone) {
-  for (const Shared& listener : gone) {
-    if (listener->inherited) continue;
-    close_door_of(*listener);
-    ::shutdown(listener->socket.fd.get(), SHUT_RDWR);
-    std::erase(listeners_, listener);
-    for (auto& [generation, use] : uses_) {
-      // Two that left after each other may both have had it.
-      for (std::size_t i = use.listeners.size(); i-- > 0;) {
-        if (use.listeners[i] != listener) continue;
-        use.listeners.erase(use.listeners.begin() + static_cast<std::ptrdiff_t>(i));
-        use.specs.erase(use.specs.begin() + static_cast<std::ptrdiff_t>(i));
-      }
-    }
-  }
 }
 
 }  // namespace holdfast::supervisor

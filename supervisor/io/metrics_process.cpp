@@ -83,9 +83,14 @@ Result<MetricsPlan> plan_metrics(const Options& options) {
   MetricsPlan plan{std::move(program), ::geteuid(), ::getegid(), std::move(listeners)};
   if (plan.uid != 0) return plan;
   Options whose;
-  whose.user = options.user.empty() ? kNobody : options.user;
-  whose.group = options.user.empty() ? kNobody : options.group;
-  HOLDFAST_ASSIGN(const auto account, find_account(whose.user));
+  whose.user = options.user;
+  whose.group = options.group;
+  HOLDFAST_ASSIGN(auto account, find_account(whose.user));
+  // Workers may be root, by what the operator says or leaves out; what strangers reach never is.
+  if (!account || account->uid == 0) {
+    whose.user = whose.group = kNobody;
+    HOLDFAST_ASSIGN(account, find_account(kNobody));
+  }
   HOLDFAST_ASSIGN(const WorkerRights rights, resolve_rights(whose, account));
   plan.uid = rights.identity->uid;
   plan.gid = rights.identity->gid;

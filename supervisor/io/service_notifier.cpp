@@ -96,6 +96,10 @@ void ServiceNotifier::store(const std::string& name, int fd) {
   if (copy) send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, std::move(*copy));
 }
 
+void ServiceNotifier::remove_stored(const std::string& name) {
+  send("FDSTOREREMOVE=1\nFDNAME=" + name);
+}
+
 void tell_manager_now(const std::string& text) {
   const UniqueFd socket = connect_to_manager(variable("NOTIFY_SOCKET"));
   if (socket) ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -32,6 +32,7 @@ class ServiceNotifier {
   void tell(const Report& report);
   // Kept by the manager over a restart, and given back as LISTEN_FDS under this name.
   void store(const std::string& name, int fd);
+  void remove_stored(const std::string& name);
 
  private:
   struct Datagram {

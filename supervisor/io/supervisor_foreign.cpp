@@ -60,10 +60,14 @@ Result<void> Supervisor::launch_foreign_worker(const StartWorker& action,
   return {};
 }
 
-// Once a generation serves with them: what never served is not worth keeping.
+// Once a generation serves with them: what never served is not worth keeping. What a reload took
+// away leaves the store before it is emptied, and ends as it would without one.
 void Supervisor::store_listeners() {
   if (!options_.fdstore || !notifier_.connected()) return;
-  for (const ListenerSet::Kept& kept : listeners_.keep())
+  const ListenerSet::StoreChanges changes = listeners_.keep();
+  for (const std::string& name : changes.removed)
+    notifier_.remove_stored(std::string(kStoredPrefix) + name);
+  for (const ListenerSet::Kept& kept : changes.added)
     notifier_.store(std::string(kStoredPrefix) + kept.name, kept.fd);
 }
 

@@ -26,7 +26,9 @@ void Supervisor::perform(const PrepareGeneration& action) {
 
 Result<std::vector<std::string>> Supervisor::prepare(GenerationId generation) {
   HOLDFAST_ASSIGN(GenerationSettings settings, read_generation_settings(sources_));
-  HOLDFAST_ASSIGN(auto gone, listeners_.prepare(generation, settings.options.listeners));
+  const bool native = settings.options.foreign.protocol == WorkerProtocol::Native;
+  HOLDFAST_ASSIGN(auto gone, listeners_.prepare(generation, settings.options.listeners,
+                                                native ? TakenBack::AtCommit : TakenBack::AtOnce));
   settings_[generation] = std::move(settings);
   return gone;
 }
@@ -41,7 +43,8 @@ void Supervisor::renew_ticket_keys() {
 
 void Supervisor::perform(const ForgetGeneration& action) {
   settings_.erase(action.generation);
-  listeners_.forget(action.generation);
+  for (const Error& error : listeners_.forget(action.generation))
+    perform(warning("socket_access_not_changed").with("reason", error.message));
 }
 
 }  // namespace holdfast::supervisor

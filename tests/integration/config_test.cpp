@@ -2,7 +2,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sys/stat.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -224,6 +226,82 @@ TEST_P(RemovedListenerTest, LosesNobodyThatItTook) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Idle, RemovedListenerTest, ::testing::Values("close", "handoff"));
+
+TEST_F(ConfigTest, ModeOfAUnixSocketThatStaysIsChangedByTheReload) {
+  const std::string path = files.file("s");
+  const auto mode = [&] {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  config.set("listen", {{{"address", "unix:" + path}, {"mode", "0600"}}});
+  start();
+  EXPECT_EQ(mode(), 0600U);
+  RawClient client("unix:" + path);
+  EXPECT_EQ(client.get("/").status, 200);
+  config.set("listen", {{{"address", "unix:" + path}, {"mode", "0666"}}});
+  ASSERT_EQ(run->reload().name(), "reload_done");
+  EXPECT_TRUE(eventually([&] { return mode() == 0666U; })) << std::oct << mode();
+  EXPECT_EQ(RawClient("unix:" + path).get("/").generation(), 2);
+  EXPECT_EQ(run->count("socket_access_not_changed"), 0u);
+  expect_clean_stop(*run);
+}
+
+// A removed listener whose queue takes its time, because its worker has room for one connection.
+struct ListenerGivenBackTest : ConfigTest {
+  void SetUp() override {
+    config.set("listen", {"127.0.0.1:0", "extra=127.0.0.1:0"}).set("syn_wait", "20s");
+    config.set("command", {demo_path(), "--max-connections", "1"});
+    start();
+    extra = run->address(1);
+    in_flight = std::make_unique<RawClient>(extra);
+    in_flight->send(get_request("/?duration=2s"));
+    queued = std::make_unique<RawClient>(extra);
+    queued->send(get_request("/"));
+    config.set("listen", {"127.0.0.1:0"});
+    ASSERT_EQ(run->reload().name(), "reload_done");
+    config.set("listen", {"127.0.0.1:0", "extra=127.0.0.1:0"});
+  }
+
+  std::string extra;
+  std::unique_ptr<RawClient> in_flight;
+  std::unique_ptr<RawClient> queued;
+};
+
+TEST_F(ListenerGivenBackTest, ACandidateThatFailsLosesNobodyWhoCame) {
+  config.set("command",
+             {"/bin/sh", "-c", "until [ -e " + files.file("go") + " ]; do sleep 0.05; done"});
+  run->signal(SIGHUP);
+  run->wait_for("worker of the candidate", [](const Event& event) {
+    return event.name() == "worker_started" && event.number("generation") == 3;
+  });
+  // Who comes now is refused in the end, or served; not taken and reset.
+  std::optional<End> late;
+  std::thread client([&] {
+    try {
+      RawClient raw(extra);
+      raw.send(get_request("/"));
+      late = raw.wait_end();
+    } catch (const ConnectRefused&) {
+    }
+  });
+  files.write("go", "");
+  EXPECT_EQ(run->wait("reload_failed").number("generation"), 3);
+  EXPECT_EQ(in_flight->read_response().status, 200);
+  EXPECT_EQ(queued->read_response().status, 200);
+  client.join();
+  EXPECT_FALSE(late.has_value() && *late != End::Bytes) << *late;
+  EXPECT_TRUE(eventually([&] { return is_refused(extra); }));
+  EXPECT_EQ(run->count("queues_not_empty"), 0u);
+  expect_clean_stop(*run);
+}
+
+TEST_F(ListenerGivenBackTest, TheCandidateThatServesHasIt) {
+  config.set("command", {demo_path()});
+  ASSERT_EQ(run->reload().name(), "reload_done");
+  EXPECT_EQ(RawClient(extra).get("/").generation(), 3);
+  EXPECT_EQ(in_flight->read_response().status, 200);
+  EXPECT_EQ(queued->read_response().status, 200);
+  expect_clean_stop(*run);
+}
 
 TEST_F(ConfigTest, ListenerOfAFailedReloadIsClosedAgain) {
   start();

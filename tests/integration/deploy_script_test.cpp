@@ -154,6 +154,7 @@ TEST_F(DeployScriptTest, TimeoutIsNoVerdictAndTurnsNothingBack) {
   const CommandResult result = run_command(argv_for("slow", {"TIMEOUT=200ms"}));
   EXPECT_EQ(result.status, exited(13)) << result.err;
   EXPECT_EQ(current(), "slow");
+  run->wait("reload_started");  // what the command said is there, however late it is read
   EXPECT_EQ(status_of(*run)["state"], "reloading");
 }
 

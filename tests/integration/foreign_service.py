@@ -28,11 +28,13 @@ def answer(connection):
                         + str(len(body)).encode() + b"\r\nConnection: close\r\n\r\n" + body)
 
 
-def serve(sock):
+def serve(sock, wakes=None):
     # An edge for each connection: a socket that somebody shut down, and that holdfast is about to heal,
     # would be ready all the time otherwise.
     waiting = select.epoll()
     waiting.register(sock.fileno(), select.EPOLLIN | select.EPOLLET)
+    if wakes:
+        waiting.register(wakes.fileno(), select.EPOLLIN | select.EPOLLET)
     while True:
         try:
             connection, _ = sock.accept()
@@ -115,5 +117,9 @@ if "shut_at" in words:
         wait_for(words["shut_at"])
         listener.shutdown(socket.SHUT_RDWR)
     threading.Thread(target=shut, daemon=True).start()
-serve(listener)
-signal.pause()
+# Python calls a handler between two instructions: of a signal that comes just before poll() waits, only this
+# byte tells.
+wakes, of_signals = socket.socketpair()
+of_signals.setblocking(False)
+signal.set_wakeup_fd(of_signals.fileno())
+serve(listener, wakes)

@@ -10,8 +10,9 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/io/bind_listener.hpp"
 #include "shared/io/unique_fd.hpp"
+#include "tests/integration/fifo_gate.hpp"
+#include "tests/integration/reserved_port.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -39,12 +40,6 @@ class ForeignWorkerTest : public ::testing::Test {
     made.flags.insert(made.flags.end(), flags.begin(), flags.end());
     made.command = {files.file("service")};
     return made;
-  }
-
-  // Waits for the reader (fifo(7)). Nothing is written: it leaves at once, and that would be
-  // SIGPIPE.
-  static void open_for_writing(const std::string& fifo) {
-    EXPECT_TRUE(UniqueFd(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC)));
   }
 
   static std::string body(SupervisorRun& run) { return RawClient(run.address()).get("/").body; }
@@ -171,11 +166,11 @@ TEST_F(ForeignWorkerTest, StatusIsAnEventAndWhatCannotBeDoneIsAWarning) {
 }
 
 TEST_F(ForeignWorkerTest, AWorkerThatLeavesByItselfIsReplacedAtOnce) {
-  ASSERT_EQ(::mkfifo(files.file("go").c_str(), 0600), 0);
-  deploy("goes=" + files.file("go"));
+  const FifoGate gate;
+  deploy("goes=" + gate.path());
   SupervisorRun run(options());
   run.wait_ready();
-  open_for_writing(files.file("go"));
+  gate.open();
   run.wait("worker_leaving");
   const Event ended = run.wait("worker_exited");
   EXPECT_EQ(ended.number("exit_code"), 0);
@@ -222,33 +217,27 @@ TEST_F(ForeignWorkerTest, OneThatSaysThatItHangsFailsItsReload) {
   expect_clean_stop(run);
 }
 
-std::string free_port() {
-  const std::string address =
-      bind_listener(parse_listen_address("127.0.0.1:0").value()).value().address;
-  return address.substr(address.rfind(':') + 1);
-}
-
 TEST_F(ForeignWorkerTest, ReadyMayMeanThatAnAddressOfItsOwnAnswers) {
-  const std::string port = free_port();
-  deploy("mute port=" + port);
-  SupervisorRun run(options({"--readiness", "tcp=127.0.0.1:" + port}));
+  const ReservedPort port;
+  deploy("mute port=" + port.text());
+  SupervisorRun run(options({"--readiness", "tcp=" + port.address()}));
   run.wait_ready();
   EXPECT_EQ(body(run), "Hello, world!");
   expect_clean_stop(run);
 }
 
 TEST_F(ForeignWorkerTest, AProbeThatFailsLeavesTheOldGenerationServing) {
-  const std::string first = free_port();
-  const std::string second = free_port();
-  deploy("port=" + first);
-  SupervisorRun run(options({"--probe", "http://127.0.0.1:" + first + "/health"}));
+  const ReservedPort first;
+  const ReservedPort second;
+  deploy("port=" + first.text());
+  SupervisorRun run(options({"--probe", "http://" + first.address() + "/health"}));
   run.wait_ready();
   run.signal(SIGUSR1);
   EXPECT_EQ(run.count("reload_failed"), 0u);
   expect_clean_stop(run);
 
-  deploy("port=" + second + " status=500");
-  SupervisorRun bad(options({"--probe", "http://127.0.0.1:" + second + "/health", "--give-up", "1",
+  deploy("port=" + second.text() + " status=500");
+  SupervisorRun bad(options({"--probe", "http://" + second.address() + "/health", "--give-up", "1",
                              "--ready-timeout", "5s"}));
   const Event killed = bad.wait("worker_killed");
   EXPECT_NE(killed.text("reason").find("its probe failed: status 500"), std::string::npos)
@@ -257,10 +246,24 @@ TEST_F(ForeignWorkerTest, AProbeThatFailsLeavesTheOldGenerationServing) {
   bad.wait_exit();
 }
 
+std::string reserve_ports_of_workers(int workers, std::vector<ReservedPort>& ports) {
+  // Below those that the kernel gives to clients.
+  for (int tens = 2'000 + ::getpid() % 500; tens < 3'200; ++tens) {
+    ports.clear();
+    try {
+      for (int worker = 1; worker <= workers; ++worker)
+        ports.emplace_back(static_cast<std::uint16_t>(tens * 10 + worker));
+      return std::to_string(tens);
+    } catch (const std::system_error&) {  // somebody has one of them
+    }
+  }
+  throw std::runtime_error("no ports are free");
+}
+
 TEST_F(ForeignWorkerTest, ABadVersionIsFoundByItsProbeInAReload) {
-  // Each worker has a port of its own, below those that the kernel gives to clients.
-  const int base = 20'000 + static_cast<int>(::getpid() % 12'000);
-  const std::string stem = std::to_string(base / 10);
+  // Each worker has a port of its own: these digits, and its number.
+  std::vector<ReservedPort> ports;
+  const std::string stem = reserve_ports_of_workers(2, ports);
   deploy("port=" + stem + "$1");
   SupervisorOptions probed = options({"--probe", "http://127.0.0.1:" + stem + "{worker}/"});
   probed.command.emplace_back("{worker}");
@@ -345,11 +348,11 @@ TEST_F(ForeignWorkerTest, AListenerThatFourWorkersShutDownServesOn) {
 }
 
 TEST_F(ForeignWorkerTest, OneThatIsShutInTheMiddleOfServiceIsFoundWithinASecond) {
-  ASSERT_EQ(::mkfifo(files.file("go").c_str(), 0600), 0);
-  deploy("shut_at=" + files.file("go"));
+  const FifoGate gate;
+  deploy("shut_at=" + gate.path());
   SupervisorRun run(options());
   run.wait_ready();
-  open_for_writing(files.file("go"));
+  gate.open();
   run.wait("listener_repaired", 0, scaled(3s));
   EXPECT_FALSE(is_refused(run.address()));
   run.signal(SIGTERM);

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -51,6 +53,27 @@ TEST(ChildProcessTest, LeavesNobodyBehindWhenDestroyed) {
   char byte = 0;
   EXPECT_EQ(::read(pipe.read_end.get(), &byte, 1), 0);
   end_strays();
+}
+
+TEST(ChildProcessTest, EndsWithATestThatDies) {
+  auto pipe = make_pipe();
+  const pid_t test = ::fork();
+  if (test == 0) {
+    const ChildProcess child = shell("echo up; exec sleep 1000", pipe.write_end.get());
+    char text[3];
+    (void)!::read(pipe.read_end.get(), text, sizeof text);
+    ::raise(SIGKILL);
+  }
+  pipe.write_end.reset();
+  ASSERT_EQ(::waitpid(test, nullptr, 0), test);
+  ASSERT_TRUE(wait_readable(pipe.read_end.get(), kCap)) << "it lives on";
+  char byte = 0;
+  EXPECT_EQ(::read(pipe.read_end.get(), &byte, 1), 0);
+}
+
+TEST(ChildProcessTest, ThrowsForAProgramThatCannotBeRun) {
+  EXPECT_THROW(ChildProcess({.argv = {"/nonexistent/program"}}), std::system_error);
+  EXPECT_THROW(ChildProcess({.argv = {"true"}, .cwd = "/nonexistent"}), std::system_error);
 }
 
 TEST(ChildProcessTest, FindsAnEscapedGrandchild) {

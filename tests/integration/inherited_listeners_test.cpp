@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "shared/io/bind_listener.hpp"
+#include "tests/integration/reserved_port.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -114,7 +115,8 @@ TEST(InheritedListenersTest, SocketsForAnEarlierProcessOfTheSamePidAreNotTouched
 // The real thing: systemd-socket-activate binds, and starts a script at the first connection. The
 // script is what systemd does with a service that is stopped and started again.
 TEST(InheritedListenersTest, UnderSystemdSocketActivateNoClientNoticesARestart) {
-  const std::string address = [] { return bind_here("127.0.0.1:0").address; }();
+  const ReservedPort port;
+  const std::string address = port.address();
   const TempDir files;
   const std::string instance =
       "(export LISTEN_PID=$BASHPID; exec \"$@\")";  // each is a process of its own

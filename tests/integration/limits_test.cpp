@@ -2,7 +2,10 @@
 // limit holds, costs no CPU while it does, and ends when its cause does.
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <sstream>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <vector>
 
@@ -66,6 +69,48 @@ TEST_F(LimitsTest, AtMaxConnectionsAcceptingPausesAndTheQueueKeepsTheRest) {
   kept.pop_back();
   EXPECT_EQ(fourth.read_response().status, 200);
   kept.clear();
+  expect_clean_stop(*run);
+}
+
+// In one of its epoll sets (epoll(7), "/proc interfaces"): only listeners are there exclusively.
+bool waits_for_connections(pid_t pid) {
+  for (const auto& [fd, target] : open_fds(pid)) {
+    if (target != "anon_inode:[eventpoll]") continue;
+    std::istringstream lines(
+        read_text("/proc/" + std::to_string(pid) + "/fdinfo/" + std::to_string(fd)));
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t at = line.find("events:");
+      if (!line.starts_with("tfd:") || at == line.npos) continue;
+      if ((std::stoul(line.substr(at + 7), nullptr, 16) & EPOLLEXCLUSIVE) != 0) return true;
+    }
+  }
+  return false;
+}
+
+// Two workers with room for two each: one keeps two clients, the other none.
+TEST_F(LimitsTest, AFullWorkerLeavesEachConnectionToOneThatHasRoom) {
+  run = std::make_unique<SupervisorRun>(
+      SupervisorOptions{.command = {demo_path(), "--max-connections", "2"}, .workers = "2"});
+  address = run->wait_ready().address();
+  std::map<pid_t, std::vector<std::unique_ptr<RawClient>>> clients;
+  for (int i = 0; i < 4; ++i) {
+    auto client = std::make_unique<RawClient>(address);
+    const pid_t pid = client->get("/").pid();
+    clients[pid].push_back(std::move(client));
+  }
+  ASSERT_EQ(clients.size(), 2u);
+  const pid_t full = clients.begin()->first;
+  const pid_t free = clients.rbegin()->first;
+  EXPECT_FALSE(waits_for_connections(free));
+  clients[free].clear();
+  EXPECT_TRUE(eventually([&] { return waits_for_connections(free); })) << "there is room again";
+  for (int i = 0; i < 200; ++i) {
+    RawClient client(address);
+    ASSERT_EQ(client.get("/").pid(), free) << "round " << i;
+  }
+  EXPECT_FALSE(eventually([&] { return waits_for_connections(full); }, 300ms)) << "it is full yet";
+  for (auto& client : clients[full]) EXPECT_EQ(client->get("/").status, 200);
+  clients.clear();
   expect_clean_stop(*run);
 }
 

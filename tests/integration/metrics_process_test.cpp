@@ -53,6 +53,21 @@ TEST(MetricsProcessTest, ItIsNobodyAndHasOnlyWhatItWasGiven) {
   EXPECT_EQ(status_line(pid, "CapEff"), "0000000000000000");
 }
 
+TEST(MetricsProcessTest, ItIsNobodyAlsoWhereWorkersAreToldToBeRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can start somebody as root";
+  for (const char* user : {"root", "0"}) {
+    MetricsRun metrics({.flags = {"--user", user}});
+    metrics->wait_ready();
+    ASSERT_EQ(metrics.get("/livez").status, 200) << user;
+    EXPECT_EQ(status_line(metrics.pid(), "Uid"), "65534\t65534\t65534\t65534");
+    EXPECT_EQ(status_line(metrics.pid(), "Gid"), "65534\t65534\t65534\t65534");
+    EXPECT_EQ(status_line(metrics.pid(), "Groups"), " ");
+    EXPECT_EQ(status_line(metrics->worker_pid(1), "Uid"), "0\t0\t0\t0");
+    EXPECT_EQ(metrics->count("metrics_exited"), 0u);
+    expect_clean_stop(*metrics);
+  }
+}
+
 TEST(MetricsProcessTest, ItsDeathIsAnEventAndItComesBackOnTheSameAddress) {
   MetricsRun metrics({.flags = {"--subreaper"}});  // which must not take its status
   metrics->wait_ready();

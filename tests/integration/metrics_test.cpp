@@ -2,12 +2,17 @@
 #include <chrono>
 #include <csignal>
 
+#include "tests/integration/fifo_gate.hpp"
 #include "tests/integration/metrics_fixture.hpp"
 
 namespace holdfast::testing {
 namespace {
 
 using namespace std::chrono_literals;
+
+// A request in flight for as long as the test likes.
+constexpr std::string_view kHalfAnUpload =
+    "POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n1";
 
 const std::string kCommitted = R"(holdfast_reloads_total{verdict="committed"})";
 
@@ -34,7 +39,7 @@ void expect_counts_of_log(const Samples& samples, const AccessLog& log) {
 }
 
 TEST(MetricsTest, CountsAreThoseOfTheAccessLogOverReloads) {
-  MetricsRun metrics({.flags = {"--idle-grace", "0s"}, .workers = "2"});
+  MetricsRun metrics({.workers = "2"});
   metrics->wait_ready();
   for (int i = 0; i < 3; ++i) {
     LoadOptions options{.target = metrics->address()};
@@ -97,10 +102,15 @@ TEST(MetricsTest, NoCounterEverFallsOverReloadsAndTheDeathOfAWorker) {
   look();
   metrics->wait("worker_accepting", from);
   EXPECT_TRUE(metrics.eventually_says("holdfast_worker_crashes_total", 1));
-  look();
+  // Workers tell their counts once in a while.
+  EXPECT_TRUE(eventually(
+      [&] {
+        look();
+        return before.at(responses_of(2)) >= 500;
+      },
+      kCap));
   load.finish();
   EXPECT_EQ(before.at(kCommitted), 5);
-  EXPECT_GE(before.at(responses_of(2)), 500);
 }
 
 TEST(MetricsTest, ReadinessEndsWithTermAndLivenessWithTheDrain) {
@@ -108,7 +118,7 @@ TEST(MetricsTest, ReadinessEndsWithTermAndLivenessWithTheDrain) {
   metrics->wait_ready();
   EXPECT_TRUE(metrics.eventually_answers("/readyz", 200));
   RawClient slow(metrics->address());
-  slow.send(get_request("/?duration=3s"));
+  slow.send(kHalfAnUpload);
   EXPECT_TRUE(metrics.eventually_says(R"(holdfast_requests_in_flight{generation="1"})", 1));
   metrics->signal(SIGTERM);
   metrics->wait("stopping");
@@ -117,8 +127,8 @@ TEST(MetricsTest, ReadinessEndsWithTermAndLivenessWithTheDrain) {
   EXPECT_EQ(unready.body, "not ready: stopping\n");
   EXPECT_EQ(metrics.get("/livez").status, 200);
   EXPECT_EQ(metrics.samples().at(R"(holdfast_state{state="stopping"})"), 1);
-  EXPECT_EQ(metrics->count("worker_exited"), 0u) << "the request should have taken longer";
-  EXPECT_EQ(slow.read_response().body, "Hello, world!");
+  slow.send("2");
+  EXPECT_EQ(slow.read_response().status, 200);
   EXPECT_EQ(metrics->wait_exit(), exited(0));
   EXPECT_TRUE(is_refused(metrics.address()));
   EXPECT_FALSE(is_alive(metrics.pid()));
@@ -138,9 +148,11 @@ TEST(MetricsTest, ALameDuckIsNotReady) {
 }
 
 TEST(MetricsTest, AServiceThatStillStartsIsAliveAndNotReady) {
-  MetricsRun metrics({.command = {demo_path(), "--ready-delay", "2s"}});
+  const FifoGate gate;
+  MetricsRun metrics({.command = gate.demo_behind_it()});
   EXPECT_EQ(metrics.get("/readyz").body, "not ready: starting\n");
   EXPECT_EQ(metrics.get("/livez").status, 200);
+  gate.open();
   metrics->wait_ready();
   EXPECT_EQ(metrics.get("/readyz").body, "ready\n");
 }
@@ -160,18 +172,20 @@ TEST(MetricsTest, PromtoolReadsTheTextOfEveryStateWithoutAWarning) {
     EXPECT_EQ(checked.status, exited(0)) << checked.err;
     EXPECT_EQ(checked.out + checked.err, "") << state;
   };
-  MetricsRun metrics(
-      {.flags = {"--lame-duck", "600s"}, .command = {demo_path(), "--ready-delay", "1s"}});
+  const FifoGate gate;
+  MetricsRun metrics({.flags = {"--lame-duck", "600s"}, .command = gate.demo_behind_it()});
   check(metrics, "starting");
+  gate.open();
   metrics->wait_ready();
   RawClient client(metrics->address());
   client.get("/");
   check(metrics, "serving");
   metrics->signal(SIGHUP);
   check(metrics, "reloading");
+  gate.open();
   metrics->wait("reload_done");
   RawClient slow(metrics->address());
-  slow.send(get_request("/?duration=5s"));
+  slow.send(kHalfAnUpload);
   EXPECT_TRUE(metrics.eventually_says(R"(holdfast_requests_in_flight{generation="2"})", 1));
   metrics->signal(SIGTERM);
   check(metrics, "lame_duck");
@@ -179,7 +193,7 @@ TEST(MetricsTest, PromtoolReadsTheTextOfEveryStateWithoutAWarning) {
   MetricsRun stopping;
   stopping->wait_ready();
   RawClient busy(stopping->address());
-  busy.send(get_request("/?duration=2s"));
+  busy.send(kHalfAnUpload);
   EXPECT_TRUE(stopping.eventually_says(R"(holdfast_requests_in_flight{generation="1"})", 1));
   stopping->signal(SIGTERM);
   check(stopping, "stopping");

@@ -191,6 +191,7 @@ TEST_F(OperatorCommandsTest, WaitEndsAtItsTimeoutAndTheReloadGoesOn) {
   const CommandResult result = ask(*run, {"reload", "--wait", "--timeout", "200ms", "--json"});
   EXPECT_EQ(result.status, exited(13)) << result.err;
   EXPECT_EQ(verdict_in(result).value("verdict", ""), "timed_out") << result.out;
+  run->wait("reload_started");  // what the command said is there, however late it is read
   const auto status = status_of(*run);
   EXPECT_EQ(status.at("candidate").at("phase"), "starting") << status;
   EXPECT_EQ(status["state"], "reloading");

@@ -47,7 +47,7 @@ class Leash {
 };
 
 std::vector<std::string> in_own_namespace() {
-  return {"unshare", "--pid", "--fork", "--mount-proc", "--"};
+  return {"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"};
 }
 
 // unshare(1) is outside of the namespace that its child is PID 1 of.

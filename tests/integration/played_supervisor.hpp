@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "shared/io/bind_listener.hpp"
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "shared/io/fd_passing.hpp"
 #include "shared/io/syscall.hpp"
 #include "tests/support/child_process.hpp"
@@ -31,7 +31,7 @@ class PlayedSupervisorTest : public ::testing::Test {
                      .environment = {{"HOLDFAST_CHANNEL_FD", std::to_string(theirs)}},
                      .pass = {theirs}});
     pair.second.reset();
-    channel = std::make_unique<ControlSocket>(std::move(pair.first));
+    channel = std::make_unique<ChannelEnd>(std::move(pair.first));
     wait_for<Hello>();
   }
 
@@ -69,7 +69,7 @@ class PlayedSupervisorTest : public ::testing::Test {
   }
 
   std::unique_ptr<ChildProcess> worker;
-  std::unique_ptr<ControlSocket> channel;
+  std::unique_ptr<ChannelEnd> channel;
   std::vector<std::string> addresses;  // of its listeners
   Stats last;                          // that it said
 };

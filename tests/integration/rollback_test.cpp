@@ -83,7 +83,9 @@ class RollbackTest : public ::testing::Test {
     EXPECT_NE(verdict.text("reason").find(reason), std::string::npos) << verdict.fields;
     const Event accepting = run->wait("rolled_back", from);
     const auto took = logged_us(accepting) - logged_us(verdict);
-    EXPECT_LE(took, scaled(10ms).count() * 1'000) << "us until the old ones accept again";
+    // A message and its answer take some 100 us, and on a crowded machine two turns of the
+    // scheduler more; whoever waited for a deadline of the candidate's would wait for seconds.
+    EXPECT_LE(took, scaled(500ms).count() * 1'000) << "us until the old ones accept again";
     for (const WorkerInfo& worker : serving) EXPECT_TRUE(is_alive(worker.pid)) << worker.pid;
     EXPECT_EQ(run->started_workers(1).size(), serving.size()) << "old workers were replaced";
     std::printf("accepting again %ld us after the verdict: %s\n", static_cast<long>(took),

@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/io/bind_listener.hpp"
 #include "tests/integration/notify_listener.hpp"
+#include "tests/integration/reserved_port.hpp"
 #include "tests/integration/scenario.hpp"
 #include "tests/support/process_facts.hpp"
 
@@ -169,18 +169,94 @@ TEST(ServiceNotifyTest, AStoredListenerThatIsNotWantedAnyMoreIsNoErrorAndLeavesT
     expect_clean_stop(first);
   }
   // Another name; and the same name with another address.
-  for (const char* listen : {"web=127.0.0.1:0", "http=[::1]:0"}) {
-    const bool other_address = std::string(listen).starts_with("http");
-    const std::string wanted =
-        other_address
-            ? "http=" + bind_listener(parse_listen_address("127.0.0.1:0").value()).value().address
-            : listen;
+  const ReservedPort other;
+  for (const std::string& wanted : {std::string("web=127.0.0.1:0"), "http=" + other.address()}) {
     SupervisorRun run(restarted(systemd, stored.fds[0], "stored.http", wanted));
     run.wait_ready();
     EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.http") << wanted;
     EXPECT_EQ(RawClient(run.address()).get("/").status, 200);
     expect_clean_stop(run);
   }
+}
+
+struct StoredListeners {
+  void listen(const std::vector<std::string>& specs) {
+    std::string text = "{\"probation\":\"0\",\"command\":[\"" + demo_path() + "\"],\"listen\":[";
+    for (const std::string& spec : specs) text += (text.back() == '[' ? "\"" : ",\"") + spec + "\"";
+    files.write("config.json", text + "]}");
+  }
+  SupervisorOptions options(const NotifyListener& systemd) const {
+    return {.listen = {},
+            .flags = {"--config", files.file("config.json"), "--fdstore"},
+            .environment = systemd.environment()};
+  }
+  TempDir files;
+};
+
+TEST(ServiceNotifyTest, AListenerThatAReloadTakesAwayLeavesTheStoreAndIsClosed) {
+  NotifyListener systemd;
+  StoredListeners stored;
+  stored.listen({"127.0.0.1:0", "extra=127.0.0.1:0"});
+  SupervisorRun run(stored.options(systemd));
+  const Notice http = systemd.next_with("FDSTORE");  // held as systemd does
+  const Notice extra = systemd.next_with("FDSTORE");
+  EXPECT_EQ(http.get("FDNAME"), "stored.http");
+  EXPECT_EQ(extra.get("FDNAME"), "stored.extra");
+  run.wait_ready();
+  LoadClient of_removed(brisk_load(run.address(1)));
+  of_removed.start();
+  ASSERT_TRUE(of_removed.wait_for_requests(200));
+  of_removed.expect_stop();
+  stored.listen({"127.0.0.1:0"});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  const Notice removed = systemd.next_with("FDSTOREREMOVE");
+  EXPECT_EQ(removed.get("FDNAME"), "stored.extra") << removed.text;
+  expect_no_failure(of_removed.join());
+  EXPECT_TRUE(eventually([&] { return is_refused(run.address(1)); }));
+
+  stored.listen({"127.0.0.1:0", "extra=127.0.0.1:0"});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.extra") << "a new one";
+  expect_clean_stop(run);
+  EXPECT_FALSE(is_refused(run.address(0))) << "it is kept over the restart";
+}
+
+TEST(ServiceNotifyTest, AStoredListenerOfARestartIsClosedToo) {
+  NotifyListener systemd;
+  Notice kept;
+  {
+    SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
+    kept = systemd.next_with("FDSTORE");
+    expect_clean_stop(first);
+  }
+  StoredListeners stored;
+  stored.listen({"127.0.0.1:0"});
+  SupervisorOptions options = restarted(systemd, kept.fds[0], "stored.http", "");
+  options.listen = {};
+  options.flags = stored.options(systemd).flags;
+  SupervisorRun second(options);
+  second.wait_ready();
+  const std::string address = second.address();
+  stored.listen({"other=127.0.0.1:0"});
+  ASSERT_EQ(second.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.http");
+  EXPECT_TRUE(eventually([&] { return is_refused(address); }));
+  expect_clean_stop(second);
+}
+
+TEST(ServiceNotifyTest, ARenamedListenerIsStoredUnderItsNewName) {
+  NotifyListener systemd;
+  StoredListeners stored;
+  const std::string address = "unix:" + stored.files.file("s");
+  stored.listen({"old=" + address});
+  SupervisorRun run(stored.options(systemd));
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.old");
+  stored.listen({"new=" + address});
+  ASSERT_EQ(run.reload().name(), "reload_done");
+  EXPECT_EQ(systemd.next_with("FDSTOREREMOVE").get("FDNAME"), "stored.old");
+  EXPECT_EQ(systemd.next_with("FDSTORE").get("FDNAME"), "stored.new");
+  EXPECT_EQ(RawClient(address).get("/").generation(), 2);
+  expect_clean_stop(run);
 }
 
 TEST(ServiceNotifyTest, WithoutFdstoreNothingIsStored) {

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <poll.h>
 #include <set>
-#include <spawn.h>
 #include <stdexcept>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,9 +19,8 @@
 
 #include "shared/io/syscall.hpp"
 #include "tests/support/process_facts.hpp"
+#include "tests/support/spawn.hpp"
 #include "tests/support/temp_dir.hpp"
-
-extern char** environ;
 
 namespace holdfast::testing {
 namespace {
@@ -33,30 +31,6 @@ namespace {
 
 std::mutex owned_mutex;
 std::set<pid_t> owned;  // children that a ChildProcess reaps
-
-void check(int error, const char* what) {
-  if (error != 0) throw std::system_error(error, std::generic_category(), what);
-}
-
-std::vector<std::string> environment_for(const ChildOptions& options) {
-  std::vector<std::string> entries;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const std::string name = text.substr(0, text.find('='));
-    const auto& without = options.without;
-    if (options.environment.contains(name)) continue;
-    if (std::find(without.begin(), without.end(), name) == without.end()) entries.push_back(text);
-  }
-  for (const auto& [name, value] : options.environment) entries.push_back(name + "=" + value);
-  return entries;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> found;
-  for (std::string& text : texts) found.push_back(text.data());
-  found.push_back(nullptr);
-  return found;
-}
 
 ExitStatus reap(int idtype, id_t id) {
   siginfo_t info{};
@@ -79,45 +53,8 @@ std::ostream& operator<<(std::ostream& out, const ExitStatus& status) {
 
 ChildProcess::ChildProcess(const ChildOptions& options) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  std::vector<std::string> argv = options.argv;
-  std::vector<std::string> variables = environment_for(options);
-
-  posix_spawn_file_actions_t actions;
-  check(::posix_spawn_file_actions_init(&actions), "posix_spawn_file_actions_init");
-  if (options.in < 0) ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  const std::array<int, 3> standard{options.in, options.out, options.err};
-  for (int number = 0; number < 3; ++number) {
-    // dup2 onto itself clears CLOEXEC here, as posix_spawn promises.
-    if (standard[static_cast<std::size_t>(number)] >= 0) {
-      ::posix_spawn_file_actions_adddup2(&actions, standard[static_cast<std::size_t>(number)],
-                                         number);
-    }
-  }
-  for (int fd : options.pass) ::posix_spawn_file_actions_adddup2(&actions, fd, fd);
-  // What ctest or a shell left open must not look like a leak of the program under test.
-  if (options.pass.empty()) ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  if (!options.cwd.empty()) {
-    ::posix_spawn_file_actions_addchdir_np(&actions, options.cwd.c_str());
-  }
-
-  posix_spawnattr_t attributes;
-  check(::posix_spawnattr_init(&attributes), "posix_spawnattr_init");
-  sigset_t none;
-  sigset_t all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
   const std::scoped_lock lock(owned_mutex);
-  const int error = ::posix_spawnp(&pid_, argv[0].c_str(), &actions, &attributes,
-                                   pointers(argv).data(), pointers(variables).data());
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  check(error, argv[0].c_str());
+  pid_ = spawn(options);
   owned.insert(pid_);
   pidfd_ = open_pidfd(pid_);
 }

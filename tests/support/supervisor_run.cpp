@@ -70,14 +70,16 @@ SupervisorRun::SupervisorRun(SupervisorOptions options)
     : name_(unique_name()),
       access_log_(options.access_log.empty() ? files_.file("access.log") : options.access_log) {
   auto [ours, theirs] = stderr_pipe();
-  process_ =
-      std::make_unique<ChildProcess>(ChildOptions{.argv = command_line(options, name_, access_log_),
-                                                  .environment = options.environment,
-                                                  .without = {"HOLDFAST_CONTROL"},
-                                                  .cwd = options.cwd,
-                                                  .out = options.out,
-                                                  .err = theirs.get(),
-                                                  .pass = options.pass});
+  // Workers have it too: a test that dies must not leave any of them with ctest's pipe.
+  const UniqueFd nothing(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  process_ = std::make_unique<ChildProcess>(
+      ChildOptions{.argv = command_line(options, name_, access_log_),
+                   .environment = options.environment,
+                   .without = {"HOLDFAST_CONTROL"},
+                   .cwd = options.cwd,
+                   .out = options.out >= 0 ? options.out : nothing.get(),
+                   .err = theirs.get(),
+                   .pass = options.pass});
   theirs.reset();
   events_ = std::make_unique<EventReader>(std::move(ours));
 }

@@ -61,6 +61,7 @@ bool Acceptors::takes(const CarriedConnection& carried) const {
 void Acceptors::take_over(UniqueFd fd, CarriedConnection carried, std::uint64_t generation) {
   const ListenerProfile& listener = *profile(carried.listener);
   sessions_.take_over(std::move(fd), std::move(carried), generation, listener);
+  if (is_full()) unwatch();
 }
 
 void Acceptors::start() {
@@ -116,7 +117,14 @@ void Acceptors::close_kept() {
   std::erase(listeners_, nullptr);
 }
 
+// Not in the set at all, rather than to be woken and do nothing: the kernel may have woken nobody
+// else. Once there is room again watch() sees who has come meanwhile.
+bool Acceptors::is_full() const {
+  return max_connections_ != 0 && sessions_.connections() >= max_connections_;
+}
+
 void Acceptors::watch() {
+  if (is_full()) return;  // on_room comes
   watching_ = true;
   for (auto& listener : listeners_) {
     if (listener->wanted && !watch(*listener)) return starve();
@@ -125,7 +133,8 @@ void Acceptors::watch() {
 
 bool Acceptors::watch(Listener& listener) {
   if (listener.watched) return true;
-  // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)).
+  // EPOLLEXCLUSIVE: one connection wakes few of the workers that share the listener (epoll_ctl(2)),
+  // where the kernel heeds it in a set that is watched by another one. Linux 6.18 does not.
   listener.watched =
       sessions_.poller().add(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE, listener).has_value();
   return listener.watched;
@@ -160,23 +169,19 @@ void Acceptors::Listener::on_poll(std::uint32_t) { owner->accept_batch(*this); }
 
 void Acceptors::accept_batch(Listener& listener) {
   if (!listener.watched) return;  // paused or closed earlier in this batch of events
-  for (int i = 0; i < kBatch; ++i) {
-    switch (accept_one(listener)) {
+  for (int i = 0; i < kBatch && !is_full(); ++i) {
+    switch (accept_from(listener)) {
       case Accepted::More:
         continue;
       case Accepted::Empty:
         return;
-      case Accepted::Full:
+      case Accepted::Starved:
         return starve();
       case Accepted::Failed:
         return fail(listener, errno);
     }
   }
-}
-
-Acceptors::Accepted Acceptors::accept_one(Listener& listener) {
-  if (max_connections_ != 0 && sessions_.connections() >= max_connections_) return Accepted::Full;
-  return accept_from(listener);
+  if (is_full()) unwatch();
 }
 
 Acceptors::Accepted Acceptors::accept_from(Listener& listener) {
@@ -199,7 +204,7 @@ Acceptors::Accepted Acceptors::accept_from(Listener& listener) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-      return Accepted::Full;
+      return Accepted::Starved;
     default:
       return Accepted::More;  // this connection is already gone (accept(2), "Error handling"); the
                               // next may be fine

@@ -62,19 +62,19 @@ class Acceptors : public HandoffSink {
     bool wanted = true;    // unless it is paused
     bool watched = false;  // in the epoll set
   };
-  enum class Accepted { More, Empty, Full, Failed };
+  enum class Accepted { More, Empty, Starved, Failed };
 
   // Nothing where there is no listener of that name. Valid as long as this.
   const ListenerProfile* profile(std::string_view name) const;
   void accept_batch(Listener& listener);
-  Accepted accept_one(Listener& listener);
   Accepted accept_from(Listener& listener);
   void watch();
   bool watch(Listener& listener);
   void unwatch(Listener& listener);
   void fail(Listener& listener, int error);
   void unwatch();
-  void starve();  // no descriptors or no room: stop looking until there may be some
+  bool is_full() const;
+  void starve();  // no descriptors: stop looking until there may be some
 
   Sessions& sessions_;
   const std::size_t& max_connections_;

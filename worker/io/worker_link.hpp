@@ -13,7 +13,7 @@
 
 #include "shared/core/control_message.hpp"
 #include "shared/core/result.hpp"
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "worker/core/lifecycle.hpp"
 #include "worker/io/dispatch_fd.hpp"
 
@@ -80,7 +80,7 @@ class WorkerLink {
 
   LinkedService& service_;
   DispatchFd loop_;
-  std::optional<ControlSocket> channel_;
+  std::optional<ChannelEnd> channel_;
   Lifecycle lifecycle_;
   std::optional<TimePoint> stats_at_;
   std::atomic<bool> stats_dirty_ = false;

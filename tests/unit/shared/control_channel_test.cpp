@@ -9,7 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "shared/io/fd_passing.hpp"
 #include "tests/unit/shared/open_fds.hpp"
 
@@ -22,7 +22,7 @@ class ControlChannelTest : public testing::Test {
  protected:
   ControlChannelTest() {
     auto pair = seqpacket_pair().value();
-    peer_ = std::make_unique<ControlSocket>(std::move(pair.second));
+    peer_ = std::make_unique<ChannelEnd>(std::move(pair.second));
     channel_ = std::make_unique<ControlChannel>(
         io_, std::move(pair.first),
         ControlChannel::Callbacks{[this](ControlMessage message, std::vector<UniqueFd> fds) {
@@ -44,7 +44,7 @@ class ControlChannelTest : public testing::Test {
   }
 
   boost::asio::io_context io_;
-  std::unique_ptr<ControlSocket> peer_;
+  std::unique_ptr<ChannelEnd> peer_;
   std::unique_ptr<ControlChannel> channel_;
   std::vector<ControlMessage> messages_;
   std::size_t fds_ = 0;

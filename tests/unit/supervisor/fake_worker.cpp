@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "shared/io/syscall.hpp"
 
 namespace {
@@ -39,7 +39,7 @@ class FakeWorker {
     if (number == nullptr) return 90;
     UniqueFd fd(std::atoi(number));
     if (!set_cloexec(fd.get(), true)) return 91;
-    ControlSocket channel(std::move(fd));
+    ChannelEnd channel(std::move(fd));
     channel.send(Hello{kProtocol, static_cast<int>(::getpid()), "fake", {}});
     while (!done_) turn(channel);
     return code_;
@@ -48,7 +48,7 @@ class FakeWorker {
  private:
   bool flag(const char* name) const { return flags_.contains(name); }
 
-  void turn(ControlSocket& channel) {
+  void turn(ChannelEnd& channel) {
     std::vector<pollfd> entries{{channel.fd(), POLLIN, 0}};
     if (accepting_) {
       for (const UniqueFd& listener : listeners_) entries.push_back({listener.get(), POLLIN, 0});
@@ -94,14 +94,14 @@ class FakeWorker {
     ::shutdown(client.get(), SHUT_WR);
   }
 
-  void leave(ControlSocket& channel) {
+  void leave(ChannelEnd& channel) {
     accepting_ = false;
     listeners_.clear();
     channel.send(Drained{served_, 0, 0, 0, 0});
     done_ = true;
   }
 
-  void on(ControlSocket& channel, const ControlMessage& message, std::vector<UniqueFd> fds) {
+  void on(ChannelEnd& channel, const ControlMessage& message, std::vector<UniqueFd> fds) {
     if (const auto* welcome = std::get_if<Welcome>(&message)) {
       generation_ = welcome->generation;
       for (std::size_t i = 0; i < welcome->listeners.size(); ++i) {

@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <csignal>
 #include <filesystem>
+#include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -255,6 +257,90 @@ TEST_F(GenerationsTest, SameAddressUnderAnotherNameIsTheSameSocket) {
   EXPECT_EQ(set.infos(one).at(0).name, "a");
 }
 
+// The mode and owner of a Unix socket that a reload keeps.
+struct SocketAccessTest : GenerationsTest {
+  void SetUp() override {
+    begin({});
+    ASSERT_TRUE(set.prepare(one, with(",mode=0666")));
+    inode = info().st_ino;
+  }
+  void TearDown() override {
+    set.shut();
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  std::vector<ListenerSpec> with(const std::string& access) const {
+    return specs({("a=unix:" + path + access).c_str()});
+  }
+  struct stat info() const {
+    struct stat found {};
+    EXPECT_EQ(::lstat(path.c_str(), &found), 0);
+    return found;
+  }
+  mode_t mode() const { return info().st_mode & 0777; }
+
+  const std::string path = temporary_path("access");
+  ino_t inode = 0;
+};
+
+TEST_F(SocketAccessTest, ChangesAtTheCommit) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  EXPECT_EQ(mode(), 0666U) << "it may fail yet";
+  EXPECT_TRUE(set.forget(one).empty());
+  EXPECT_EQ(mode(), 0600U);
+  EXPECT_EQ(info().st_ino, inode) << "the same socket";
+  ASSERT_TRUE(set.prepare(three, with(",mode=0660")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(mode(), 0660U);
+}
+
+TEST_F(SocketAccessTest, StaysWhenTheCandidateFails) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(mode(), 0666U);
+}
+
+TEST_F(SocketAccessTest, IsThatOfANewSocketWhenTheFileSaysNothingMore) {
+  const mode_t before = ::umask(027);
+  ASSERT_TRUE(set.prepare(two, with("")));
+  EXPECT_TRUE(set.forget(one).empty());
+  ::umask(before);
+  EXPECT_EQ(mode(), 0750U);
+}
+
+TEST_F(SocketAccessTest, AnUnknownNameRefusesTheReload) {
+  const auto refused = set.prepare(two, with(",mode=0600,group=no-such-group"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "cannot listen on unix:" + path + ": no group no-such-group");
+  EXPECT_TRUE(set.infos(two).empty());
+  EXPECT_EQ(mode(), 0666U);
+}
+
+TEST_F(SocketAccessTest, OfAnotherFileAtItsPathIsLeftAlone) {
+  ASSERT_TRUE(set.prepare(two, with(",mode=0600")));
+  std::filesystem::rename(path, path + ".away");
+  const ListenerSet other = open("unix:" + path + ",mode=0644");
+  const auto errors = set.forget(one);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].message,
+            "cannot change who may connect to unix:" + path + ": another file is there");
+  EXPECT_EQ(mode(), 0644U);
+  std::filesystem::remove(path);
+  std::filesystem::rename(path + ".away", path);
+}
+
+TEST_F(SocketAccessTest, IsGivenToItsNewOwnerAndBack) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  ASSERT_TRUE(set.prepare(two, with(",mode=0660,user=nobody,group=daemon")));
+  EXPECT_TRUE(set.forget(one).empty());
+  EXPECT_EQ(info().st_uid, 65'534U);
+  EXPECT_EQ(info().st_gid, ::getgrnam("daemon")->gr_gid);
+  EXPECT_EQ(mode(), 0660U);
+  ASSERT_TRUE(set.prepare(three, with(",mode=0660")));
+  EXPECT_TRUE(set.forget(two).empty());
+  EXPECT_EQ(info().st_uid, 0U);
+  EXPECT_EQ(info().st_gid, ::getegid());
+}
+
 TEST_F(GenerationsTest, SameNameAtAnotherAddressIsANewSocketAndTheOldOneIsGone) {
   const std::string path = temporary_path("moved");
   begin({"a=127.0.0.1:0"});
@@ -304,16 +390,100 @@ TEST_F(GenerationsTest, RemovedListenerIsEmptiedThenShutAndTheOthersStay) {
   EXPECT_TRUE(connected(connect_to(kept), Millis{1'000}));
 }
 
-TEST_F(GenerationsTest, ListenerGivenBackBeforeItWasEmptyTakesClientsAgain) {
-  begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
-  const std::uint16_t removed = port(one, 1);
-  ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0"})));
-  set.close_the_door(one);
-  set.forget(one);
-  ASSERT_TRUE(set.prepare(three, specs({"a=127.0.0.1:0", "b=127.0.0.1:0"})));
-  set.shut(one);
-  EXPECT_EQ(port(three, 1), removed);
+// `b` was removed and is being emptied; somebody waits in its queue.
+struct GivenBackTest : GenerationsTest {
+  void SetUp() override {
+    begin({"a=127.0.0.1:0", "b=127.0.0.1:0"});
+    removed = port(one, 1);
+    ASSERT_TRUE(set.prepare(two, specs({"a=127.0.0.1:0"})));
+    early = connect_to(removed);
+    ASSERT_TRUE(connected(early, Millis{1'000}));
+    set.close_the_door(one);
+    set.forget(one);
+  }
+
+  // It was neither reset nor closed: nothing can be read from it.
+  static bool waits(const UniqueFd& client) {
+    pollfd entry{client.get(), POLLIN | POLLRDHUP, 0};
+    return ::poll(&entry, 1, 0) == 0;
+  }
+
+  void give_back(TakenBack when = TakenBack::AtCommit) {
+    ASSERT_TRUE(set.prepare(three, specs({"a=127.0.0.1:0", "b=127.0.0.1:0"}), when));
+    ASSERT_EQ(port(three, 1), removed);
+  }
+
+  std::uint16_t removed = 0;
+  UniqueFd early;
+};
+
+TEST_F(GivenBackTest, TakesClientsAgainAtTheCommit) {
+  give_back();
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200})) << "it may fail yet";
+  set.forget(two);  // the commit
   EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+  set.shut(one);
+  EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+  EXPECT_TRUE(waits(early));
+}
+
+TEST_F(GivenBackTest, StaysOpenForTheCandidateWhenTheOldOnesHaveClosedIt) {
+  give_back();
+  set.shut(one);
+  EXPECT_TRUE(waits(early));
+  set.forget(two);
+  EXPECT_TRUE(connected(connect_to(removed), Millis{1'000}));
+}
+
+TEST_F(GivenBackTest, IsStillEmptiedWhenTheCandidateFails) {
+  give_back();
+  EXPECT_EQ(set.measure(one).queued, 1U) << "the candidate may never take it";
+  set.forget(three);
+  EXPECT_TRUE(waits(early)) << "the old ones are about to accept it";
+  EXPECT_EQ(set.measure(one).queued, 1U);
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  set.shut(one);
+  EXPECT_EQ(set.infos().size(), 1U);
+}
+
+TEST_F(GivenBackTest, GoesWithACandidateThatFailsAfterItWasEmptied) {
+  give_back();
+  set.shut(one);
+  EXPECT_EQ(set.infos().size(), 2U);
+  set.forget(three);
+  EXPECT_EQ(set.infos().size(), 1U);
+}
+
+TEST_F(GivenBackTest, ToWorkersThatCannotWaitItTakesClientsAtOnceAndIsEmptiedAgainWhenTheyFail) {
+  give_back(TakenBack::AtOnce);
+  const UniqueFd late = connect_to(removed);
+  EXPECT_TRUE(connected(late, Millis{1'000}));
+  set.forget(three);
+  EXPECT_EQ(set.measure(one).queued, 2U);
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  EXPECT_TRUE(waits(late));
+}
+
+TEST_F(GivenBackTest, AFullStopOpensNoDoor) {
+  give_back();
+  set.close_the_door();
+  set.forget(three);
+  EXPECT_FALSE(connected(connect_to(port(two, 0)), Millis{200}));
+  EXPECT_FALSE(connected(connect_to(removed), Millis{200}));
+  EXPECT_TRUE(waits(early));
+}
+
+TEST_F(GivenBackTest, RemovedOnceMoreItGoesWhenBothHaveClosedIt) {
+  give_back();
+  set.forget(two);
+  ASSERT_EQ(set.prepare(GenerationId{4}, specs({"a=127.0.0.1:0"})).value(),
+            std::vector<std::string>{"b"});
+  set.close_the_door(three);
+  set.forget(three);
+  set.shut(one);
+  EXPECT_TRUE(waits(early)) << "the others accept from it yet";
+  set.shut(three);
+  EXPECT_EQ(set.infos().size(), 1U);
 }
 
 TEST_F(GenerationsTest, InheritedListenerThatAReloadRemovedStaysOpenForItsOwner) {

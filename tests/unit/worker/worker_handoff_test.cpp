@@ -10,7 +10,7 @@
 
 #include "holdfast/worker/worker.hpp"
 #include "shared/io/bind_listener.hpp"
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "shared/io/fd_passing.hpp"
 #include "shared/io/syscall.hpp"
 #include "worker/core/handoff_message.hpp"
@@ -24,7 +24,7 @@ class WorkerHandoffTest : public ::testing::Test {
  protected:
   WorkerHandoffTest() {
     auto pair = seqpacket_pair().value();
-    supervisor_ = std::make_unique<ControlSocket>(std::move(pair.second));
+    supervisor_ = std::make_unique<ChannelEnd>(std::move(pair.second));
     ::setenv("HOLDFAST_CHANNEL_FD", std::to_string(pair.first.release()).c_str(), 1);
     bound_ = bind_listener(parse_listen_address("127.0.0.1:0").value()).value();
   }
@@ -133,7 +133,7 @@ class WorkerHandoffTest : public ::testing::Test {
   }
 
   BoundListener bound_;
-  std::unique_ptr<ControlSocket> supervisor_;
+  std::unique_ptr<ChannelEnd> supervisor_;
   std::unique_ptr<Worker> worker_;
   UniqueFd peer_;
   UniqueFd client_;

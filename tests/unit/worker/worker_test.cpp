@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/io/bind_listener.hpp"
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 #include "shared/io/syscall.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -48,7 +48,7 @@ class WorkerTest : public ::testing::Test {
  protected:
   WorkerTest() {
     auto pair = seqpacket_pair().value();
-    supervisor_ = std::make_unique<ControlSocket>(std::move(pair.second));
+    supervisor_ = std::make_unique<ChannelEnd>(std::move(pair.second));
     ::setenv("HOLDFAST_CHANNEL_FD", std::to_string(pair.first.release()).c_str(), 1);
     bound_ = bind_listener(parse_listen_address("127.0.0.1:0").value()).value();
   }
@@ -128,7 +128,7 @@ class WorkerTest : public ::testing::Test {
   holdfast::testing::TempDir files_;
   std::string log_path_ = files_.file("access.log");
   BoundListener bound_;
-  std::unique_ptr<ControlSocket> supervisor_;
+  std::unique_ptr<ChannelEnd> supervisor_;
   std::unique_ptr<Worker> worker_;
   std::vector<ControlMessage> said_;
   std::string did_;

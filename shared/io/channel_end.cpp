@@ -1,4 +1,4 @@
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 
 #include <cerrno>
 
@@ -6,12 +6,12 @@
 
 namespace holdfast {
 
-void ControlSocket::send(const ControlMessage& message, std::vector<UniqueFd> fds) {
+void ChannelEnd::send(const ControlMessage& message, std::vector<UniqueFd> fds) {
   queue_.push_back({encode(message), std::move(fds)});
   flush();
 }
 
-void ControlSocket::flush() {
+void ChannelEnd::flush() {
   while (!queue_.empty()) {
     std::vector<int> numbers;
     for (const UniqueFd& fd : queue_.front().fds) numbers.push_back(fd.get());
@@ -23,7 +23,7 @@ void ControlSocket::flush() {
   }
 }
 
-Result<Received> ControlSocket::receive() {
+Result<Received> ChannelEnd::receive() {
   HOLDFAST_ASSIGN(Datagram datagram,
                   receive_datagram(fd_.get(), kMaxControlMessage + 1, LostFds::Tell));
   if (datagram.kind == Datagram::Kind::WouldBlock) return Received{};

@@ -1,4 +1,4 @@
-#include "shared/io/control_socket.hpp"
+#include "shared/io/channel_end.hpp"
 
 #include <fcntl.h>
 #include <memory>
@@ -14,13 +14,13 @@
 namespace holdfast {
 namespace {
 
-class ControlSocketTest : public testing::Test {
+class ChannelEndTest : public testing::Test {
  protected:
-  ControlSocketTest() {
+  ChannelEndTest() {
     auto pair = seqpacket_pair().value();
     raw_ = duplicate(pair.first.get()).value();
-    near_ = std::make_unique<ControlSocket>(std::move(pair.first));
-    far_ = std::make_unique<ControlSocket>(std::move(pair.second));
+    near_ = std::make_unique<ChannelEnd>(std::move(pair.first));
+    far_ = std::make_unique<ChannelEnd>(std::move(pair.second));
   }
 
   // Past the encoder, as a hostile or broken peer would.
@@ -31,11 +31,11 @@ class ControlSocketTest : public testing::Test {
   }
 
   UniqueFd raw_;
-  std::unique_ptr<ControlSocket> near_;
-  std::unique_ptr<ControlSocket> far_;
+  std::unique_ptr<ChannelEnd> near_;
+  std::unique_ptr<ChannelEnd> far_;
 };
 
-TEST_F(ControlSocketTest, MessagesArriveInOrderWithTheirDescriptors) {
+TEST_F(ChannelEndTest, MessagesArriveInOrderWithTheirDescriptors) {
   near_->send(Ping{});
   near_->send(ReopenLogs{{"access_log", "stderr"}}, null_fds(2));
   near_->send(Accept{});
@@ -47,13 +47,13 @@ TEST_F(ControlSocketTest, MessagesArriveInOrderWithTheirDescriptors) {
   EXPECT_EQ(far_->receive()->kind, Received::Kind::WouldBlock);
 }
 
-TEST_F(ControlSocketTest, SentDescriptorsAreClosedHere) {
+TEST_F(ChannelEndTest, SentDescriptorsAreClosedHere) {
   const std::size_t before = open_fds();
   near_->send(ReopenLogs{{"access_log"}}, null_fds(1));
   EXPECT_EQ(open_fds(), before);
 }
 
-TEST_F(ControlSocketTest, AReceiverWithoutAFreeDescriptorMissesWhatMayBeMissedAndNothingElse) {
+TEST_F(ChannelEndTest, AReceiverWithoutAFreeDescriptorMissesWhatMayBeMissedAndNothingElse) {
   const std::size_t before = open_fds();
   near_->send(ReopenLogs{{"access_log", "stderr"}}, null_fds(2));
   near_->send(Peer{}, null_fds(1));
@@ -79,7 +79,7 @@ TEST_F(ControlSocketTest, AReceiverWithoutAFreeDescriptorMissesWhatMayBeMissedAn
             "cannot receive a message: descriptors were lost; the limit of open files is too low");
 }
 
-TEST_F(ControlSocketTest, ASlowPeerGetsEverythingOnceItReads) {
+TEST_F(ChannelEndTest, ASlowPeerGetsEverythingOnceItReads) {
   constexpr std::uint64_t kMessages = 3000;
   for (std::uint64_t i = 0; i < kMessages; ++i) {
     if (i % 100 == 0) {
@@ -106,14 +106,14 @@ TEST_F(ControlSocketTest, ASlowPeerGetsEverythingOnceItReads) {
   EXPECT_FALSE(near_->wants_write());
 }
 
-TEST_F(ControlSocketTest, SendingToAPeerThatIsGoneIsNoError) {
+TEST_F(ChannelEndTest, SendingToAPeerThatIsGoneIsNoError) {
   far_.reset();
   near_->send(ReopenLogs{{"access_log"}}, null_fds(1));
   EXPECT_FALSE(near_->wants_write());
   EXPECT_EQ(near_->receive()->kind, Received::Kind::Eof);
 }
 
-TEST_F(ControlSocketTest, LastWordsOfAPeerThatDiedArrive) {
+TEST_F(ChannelEndTest, LastWordsOfAPeerThatDiedArrive) {
   near_->send(Ping{});
   far_->send(Drained{1, 0, 0, 0, 0});
   far_.reset();
@@ -123,7 +123,7 @@ TEST_F(ControlSocketTest, LastWordsOfAPeerThatDiedArrive) {
   EXPECT_EQ(near_->receive()->kind, Received::Kind::Eof);
 }
 
-TEST_F(ControlSocketTest, GarbageIsAnErrorAndItsDescriptorsAreClosed) {
+TEST_F(ChannelEndTest, GarbageIsAnErrorAndItsDescriptorsAreClosed) {
   const std::vector<UniqueFd> fds = null_fds(3);
   const std::size_t before = open_fds();
   for (const std::string_view bytes : {"{", "\xff", R"({"type":"dance","required":true})"}) {
@@ -133,7 +133,7 @@ TEST_F(ControlSocketTest, GarbageIsAnErrorAndItsDescriptorsAreClosed) {
   }
 }
 
-TEST_F(ControlSocketTest, TheWrongNumberOfDescriptorsIsAnErrorAndTheyAreClosed) {
+TEST_F(ChannelEndTest, TheWrongNumberOfDescriptorsIsAnErrorAndTheyAreClosed) {
   const std::vector<UniqueFd> fds = null_fds(3);
   const std::size_t before = open_fds();
   for (
@@ -151,7 +151,7 @@ TEST_F(ControlSocketTest, TheWrongNumberOfDescriptorsIsAnErrorAndTheyAreClosed) 
   EXPECT_FALSE(far_->receive());
 }
 
-TEST_F(ControlSocketTest, DescriptorsOfAnUnknownMessageAreClosedNotRefused) {
+TEST_F(ChannelEndTest, DescriptorsOfAnUnknownMessageAreClosedNotRefused) {
   const std::vector<UniqueFd> fds = null_fds(3);
   const std::size_t before = open_fds();
   send_raw(R"({"type":"dance"})", fds);

@@ -25,10 +25,10 @@ struct Received {
   std::vector<UniqueFd> fds;  // exactly expected_fds(message); none when it is Torn
 };
 
-class ControlSocket {
+class ChannelEnd {
  public:
   // `fd` is a nonblocking SOCK_SEQPACKET socket.
-  explicit ControlSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit ChannelEnd(UniqueFd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
 
