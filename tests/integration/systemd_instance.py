@@ -88,10 +88,14 @@ class Instance:
         os.mkfifo(self.gate)
         self.release, self.config = RELEASES / name, pathlib.Path(f"/etc/holdfast/{name}.json")
         self.deploy("exec holdfast-demo")
-        self.config.write_text(json.dumps({"listen": f":{self.port}", "command": [str(self.release)], "probation": "100ms",
-                                           "access_log": "off", **config}))
+        self.options = {"listen": f":{self.port}", "command": [str(self.release)], "probation": "100ms", "access_log": "off"}
+        self.configure(**config)
         test.addCleanup(systemctl, "stop", self.unit)
         test.addCleanup(self.tell_if_failed)
+
+    def configure(self, **options):
+        self.options.update(options)
+        self.config.write_text(json.dumps(self.options))
 
     def deploy(self, script):
         new = self.release.with_suffix(".new")
@@ -125,9 +129,9 @@ class Instance:
         client.close()
         return body
 
-    def refuses(self):
+    def refuses(self, port=None):
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=CAP).close()
+            socket.create_connection(("127.0.0.1", port or self.port), timeout=CAP).close()
             return False
         except ConnectionRefusedError:
             return True

@@ -154,6 +154,20 @@ class SystemdTest(unittest.TestCase):
         web.must("stop")
         self.assertTrue(web.refuses(), "the store goes when the unit stops for good")
 
+    def test_the_store_has_what_the_serving_generation_listens_on(self):
+        web, further = Instance(self, "store", fdstore=True), 9001
+        web.must("start")
+        for order in ("reload", "restart"):
+            web.configure(listen=[f":{web.port}", f"further=:{further}"])
+            web.must("reload")
+            web.becomes("NFileDescriptorStore", "2")
+            self.assertFalse(web.refuses(further))
+            web.configure(listen=[f":{web.port}"])
+            web.must(order)
+            web.becomes("NFileDescriptorStore", "1")
+            eventually(lambda: f"{further} still accepts", lambda: web.refuses(further))
+        self.assertEqual(web.get(), b"Hello, world!")
+
     def test_with_a_socket_unit_the_first_client_starts_it_and_none_is_refused(self):
         web = Instance(self, "socket", workers=2)
         web.drop_in(f"[Socket]\nListenStream=\nListenStream={web.port}\n", "socket")
