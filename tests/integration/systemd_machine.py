@@ -71,6 +71,9 @@ def run(script, programs, *arguments):
         groups = pathlib.Path(work, "groups")
         groups.mkdir()
         mount("-t", "cgroup2", "cgroup2", groups)
+        for left in groups.glob("holdfast-systemd-*"):  # by a run that was killed
+            if not pathlib.Path("/proc", left.name.rpartition("-")[2]).exists():
+                remove_group(left)
         group = groups / f"holdfast-systemd-{os.getpid()}"
         try:
             try:
