@@ -128,7 +128,10 @@ class SystemdTest(unittest.TestCase):
     def test_a_unit_of_another_user_takes_nothing_from_those_of_root(self):
         web, theirs = Instance(self, "root"), Instance(self, "theirs")
         web.must("start")
-        theirs.drop_in("[Service]\nUser=nobody\n")
+        temporary = pathlib.Path("/run/tmp")  # /tmp is the host's, and that of other tests
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        theirs.drop_in(f"[Service]\nUser=nobody\nEnvironment=TMPDIR={temporary}\n")
         theirs.must("start")
         for path in (RUN, RUN / "root.sock", RUN / "root.lock"):
             self.assertEqual(path.owner(), "root", path)
