@@ -2,11 +2,16 @@
 // not is cut there.
 #include <array>
 #include <functional>
+#include <linux/tcp.h>
 #include <memory>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "tests/integration/clock_fixture.hpp"
+#include "tests/support/process_facts.hpp"
 
 namespace holdfast::testing {
 namespace {
@@ -38,6 +43,40 @@ class OvertimeTest : public ClockTest {
   }
 };
 
+// What the kernel tells of the server's end of a connection. It moves bytes by real time: with a
+// delayed ACK, or when ksoftirqd has its turn.
+class ServersEnd {
+ public:
+  explicit ServersEnd(const RawClient& client) {
+    for (const auto& [fd, target] : open_fds(::getpid())) {
+      sockaddr_in peer{};
+      socklen_t size = sizeof peer;
+      if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+          ntohs(peer.sin_port) == client.local_port())
+        fd_ = fd;
+    }
+  }
+  // The client's kernel takes no more, and has said so of all that it has.
+  bool wait_full() const {
+    return eventually([this] { return info().tcpi_unacked == 0 && info().tcpi_notsent_bytes > 0; },
+                      kCap);
+  }
+  std::uint64_t taken() const { return info().tcpi_bytes_acked; }
+  // True too when all has been sent.
+  bool wait_taken(std::uint64_t more_than) const {
+    return eventually([&] { return taken() > more_than || info().tcpi_notsent_bytes == 0; }, kCap);
+  }
+
+ private:
+  tcp_info info() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};  // it is closed
+    return info;
+  }
+  int fd_ = -1;
+};
+
 TEST_F(OvertimeTest, ASlowDownloadCrossesStopTimeoutAndAStuckOneIsCutThere) {
   constexpr std::size_t kSize = 32 << 20;  // more than the kernel holds
   constexpr std::size_t kPiece = 1 << 20;
@@ -50,8 +89,15 @@ TEST_F(OvertimeTest, ASlowDownloadCrossesStopTimeoutAndAStuckOneIsCutThere) {
   for (RawClient* client : {&slow, &stuck}) client->send(get_request("/"));
   ASSERT_TRUE(states.wait(ConnectionState::Active, 2));
   slow.read_head();
+  clock.settle();
+  const ServersEnd to_slow(slow);
+  for (const ServersEnd& end : {to_slow, ServersEnd(stuck)}) ASSERT_TRUE(end.wait_full());
   std::size_t got = 0;
-  const auto read_piece = [&] { got += slow.read_bytes(std::min(kPiece, kSize - got)).size(); };
+  const auto read_piece = [&] {
+    const std::uint64_t taken = to_slow.taken();
+    got += slow.read_bytes(std::min(kPiece, kSize - got)).size();
+    EXPECT_TRUE(to_slow.wait_taken(taken));
+  };
   reach_stop_timeout(server, read_piece);
   EXPECT_TRUE(states.wait(ConnectionState::Closed, 1, 0ms));
   EXPECT_THROW(stuck.read_response(), RawClientError);

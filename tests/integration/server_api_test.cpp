@@ -299,7 +299,7 @@ TEST_F(ServerApiTest, HandlersSeeRequestIdsAndEachRequestHasItsLine) {  // WL1, 
   const auto began = Clock::now();
   EXPECT_FALSE(server.wait());
   EXPECT_FALSE(server.stop().killed);
-  EXPECT_LT(Clock::now() - began, scaled(1s));
+  EXPECT_LT(Clock::now() - began, scaled(5s));  // stop_timeout is a minute
 
   const AccessLog log = AccessLog::read(options.access_log);
   EXPECT_TRUE(log.bad().empty());

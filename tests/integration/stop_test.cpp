@@ -187,7 +187,8 @@ TEST(StopTest, IdleClientsDoNotHoldUpAStop) {
   run.signal(SIGTERM);
   EXPECT_EQ(run.wait_exit(), exited(0));
   const auto took = std::chrono::duration_cast<Millis>(Clock::now() - begun);
-  EXPECT_LE(took, scaled(300ms)) << took.count() << " ms";
+  // The grace of a stop is 100 ms; what else could be waited for takes 30 s and more.
+  EXPECT_LE(took, scaled(3s)) << took.count() << " ms";
   for (auto& client : idle) EXPECT_EQ(client->wait_end(), End::Closed);
   EXPECT_EQ(run.wait("drained").number("closed_idle"), 100);
   std::printf("stop with 100 idle clients: %ld ms\n", took.count());

@@ -128,7 +128,7 @@ TEST_F(StreamingTest, AHandlerIsToldAtOnceThatItsClientWasLost) {
   const TimePoint left = Clock::now();
   client.reset();
   wait_count("told", 1);
-  EXPECT_LT(Clock::now() - left, scaled(200ms));
+  EXPECT_LT(Clock::now() - left, scaled(3s)) << "a deadline told it, and not the client's end";
   open_gate("gate");  // the handler works on as long as it likes
   expect_line(stop_and_take_line(), "client_aborted", 499);
 }

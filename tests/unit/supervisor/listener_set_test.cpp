@@ -1,6 +1,7 @@
 #include "supervisor/io/listener_set.hpp"
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <grp.h>
@@ -11,11 +12,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "supervisor/io/queue_probe.hpp"
+#include "supervisor/io/socket_holders.hpp"
 #include "tests/unit/supervisor/io_fixture.hpp"
 
 namespace holdfast::supervisor {
@@ -70,6 +73,25 @@ TEST(ListenerSetTest, ABusyAddressNamesItsHolder) {
   EXPECT_NE(again.error().message.find("held by pid " + std::to_string(::getpid())),
             std::string::npos)
       << again.error().message;
+}
+
+// A folder of /proc whose process ends cannot be read on.
+TEST(ListenerSetTest, AHolderIsNamedWhileProcessesComeAndGo) {
+  const ListenerSet set = open("127.0.0.1:0");
+  std::atomic<bool> over = false;
+  std::thread births([&] {
+    while (!over) {
+      const pid_t child = ::fork();
+      if (child == 0) ::_exit(0);
+      ::waitpid(child, nullptr, 0);
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_NE(holders_of_port(port_of(set)).find("pid " + std::to_string(::getpid())),
+              std::string::npos);
+  }
+  over = true;
+  births.join();
 }
 
 TEST(ListenerSetTest, IsAllOrNothing) {
