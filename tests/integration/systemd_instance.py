@@ -77,19 +77,25 @@ class Upload:
 
 
 class Instance:
-    demo = ""  # the worker
     port_of_the_next = 8081
 
     def __init__(self, test, name, **config):
         self.test, self.name, self.unit = test, name, f"holdfast@{name}"
         self.port = Instance.port_of_the_next
         Instance.port_of_the_next += 1
+        self.gate = pathlib.Path(f"/run/gates/{name}")  # of a release that reads a line before it runs
+        self.gate.parent.mkdir(exist_ok=True)
+        os.mkfifo(self.gate)
         self.release, self.config = RELEASES / name, pathlib.Path(f"/etc/holdfast/{name}.json")
-        self.deploy(f"exec {Instance.demo}")
-        self.config.write_text(json.dumps({"listen": f":{self.port}", "command": [str(self.release)], "probation": "100ms",
-                                           "access_log": "off", **config}))
+        self.deploy("exec holdfast-demo")
+        self.options = {"listen": f":{self.port}", "command": [str(self.release)], "probation": "100ms", "access_log": "off"}
+        self.configure(**config)
         test.addCleanup(systemctl, "stop", self.unit)
         test.addCleanup(self.tell_if_failed)
+
+    def configure(self, **options):
+        self.options.update(options)
+        self.config.write_text(json.dumps(self.options))
 
     def deploy(self, script):
         new = self.release.with_suffix(".new")
@@ -113,6 +119,9 @@ class Instance:
     def becomes(self, key, value):
         eventually(lambda: f"{key}={value} but {self.show(key)}", lambda: self.show(key) == value)
 
+    def status(self, *words):
+        return subprocess.run(["holdfast", "status", "--name", self.name, *words], capture_output=True, text=True, timeout=CAP)
+
     def get(self):
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CAP)
         client.request("GET", "/")
@@ -120,9 +129,9 @@ class Instance:
         client.close()
         return body
 
-    def refuses(self):
+    def refuses(self, port=None):
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=CAP).close()
+            socket.create_connection(("127.0.0.1", port or self.port), timeout=CAP).close()
             return False
         except ConnectionRefusedError:
             return True
