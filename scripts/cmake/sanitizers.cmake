@@ -6,3 +6,13 @@ if(HOLDFAST_SANITIZE)
   endif()
   add_link_options(-fsanitize=${HOLDFAST_SANITIZE})
 endif()
+
+# For what only looks at the sanitized programs from outside, clients and judges: it compiles in half the time. Thread
+# sanitizer needs to see all of a process.
+function(holdfast_not_sanitized)
+  if(HOLDFAST_SANITIZE MATCHES "address")
+    foreach(target ${ARGN})
+      target_compile_options(${target} PRIVATE -fno-sanitize=all)
+    endforeach()
+  endif()
+endfunction()
