@@ -22,7 +22,7 @@ std::size_t screen_rows() {
 }
 
 // With its fields in their order.
-std::string json_text(const std::string& reply, bool last_failure) {
+std::string reply_text(const std::string& reply, bool last_failure) {
   using Ordered = nlohmann::ordered_json;
   const Ordered status = Ordered::parse(reply, nullptr, false).value("status", Ordered::object());
   const Ordered wanted = last_failure ? status.value("last_failure", Ordered::object()) : status;
@@ -30,7 +30,7 @@ std::string json_text(const std::string& reply, bool last_failure) {
 }
 
 std::string text_of_status(const ClientOptions& options, const Reply& reply, std::size_t rows) {
-  if (options.json) return json_text(reply.line, options.last_failure);
+  if (options.json) return reply_text(reply.line, options.last_failure);
   const nlohmann::json& status = json_object(reply.json, "status");
   return options.last_failure ? render_last_failure(status) : render_status(status, rows);
 }

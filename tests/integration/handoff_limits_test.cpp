@@ -16,12 +16,9 @@ class HandoffLimitsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root can run a supervisor as somebody else";
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer) || __has_feature(address_sanitizer)
-    // It looks at memory through a pipe, and takes a worker without a descriptor for a broken one.
-    GTEST_SKIP() << "the sanitizers need descriptors of their own";
-#endif
-#endif
+    // UBSan looks at memory through a pipe, and takes a worker without a descriptor for a broken
+    // one.
+    if (programs_are_sanitized()) GTEST_SKIP() << "the sanitizers need descriptors of their own";
     std::filesystem::permissions(files.path(), std::filesystem::perms(0777));
   }
   SupervisorOptions limited(int descriptors, SupervisorOptions options = {}) {

@@ -14,16 +14,6 @@
 
 namespace holdfast::testing {
 
-// Sanitizers keep freed memory for a while: bounds on memory hold for other builds only.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kMemoryIsMeasured = false;
-#elif defined(__clang__)
-inline constexpr bool kMemoryIsMeasured =
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#else
-inline constexpr bool kMemoryIsMeasured = true;
-#endif
-
 // The largest memory of a process over some time, in KiB; when it has ended, until then.
 class MemoryPeak {
  public:
@@ -36,7 +26,7 @@ class MemoryPeak {
   }
   std::uint64_t kib() const { return peak_; }
   void expect_below(std::uint64_t bound) const {
-    if (kMemoryIsMeasured) {
+    if (!programs_are_sanitized()) {
       EXPECT_LT(peak_, bound) << "KiB";
     }
   }

@@ -160,7 +160,7 @@ void Act::look_at_supervisor() {
   report_.rss_late_kib = rss_kib(run_.pid());
   if (report_.rounds < 2) report_.rss_early_kib = report_.rss_late_kib;
   // A sanitizer's quarantine grows with every free.
-  const bool sanitized = scaled(1ms) != 1ms;
+  const bool sanitized = programs_are_sanitized();
   if (!sanitized && report_.rss_late_kib > report_.rss_early_kib + kRssGrowthKib) {
     breach("the supervisor grew from " + std::to_string(report_.rss_early_kib) + " to " +
            std::to_string(report_.rss_late_kib) + " KiB");

@@ -46,6 +46,8 @@ Millis scaled(Millis bound) {
   return bound * HOLDFAST_TEST_SLOWNESS * (more != nullptr ? std::max(1, std::atoi(more)) : 1);
 }
 
+bool programs_are_sanitized() { return HOLDFAST_TEST_SLOWNESS != 1; }
+
 std::ostream& operator<<(std::ostream& out, const ExitStatus& status) {
   return status.signal != 0 ? out << "killed by signal " << status.signal
                             : out << "exit code " << status.code;

@@ -25,6 +25,9 @@ inline constexpr Millis kCap{30'000};
 // Where a bound in time is tested, a slower build (a sanitizer's) gets `bound` times a factor.
 // HOLDFAST_TEST_TIME_SCALE multiplies it once more, for a crowded machine.
 Millis scaled(Millis bound);
+// The programs under test: their memory is then more than theirs (quarantine, shadow, redzones),
+// and they need descriptors of their own.
+bool programs_are_sanitized();
 
 struct ExitStatus {
   int code = -1;   // when it exited by itself
