@@ -4,6 +4,8 @@
 
 namespace holdfast::supervisor {
 
+constexpr double kStandardErrors = 4;
+
 bool is_worse(const ResponseCount& ours, const ResponseCount& theirs) {
   const auto share = [](const ResponseCount& count) {
     return count.requests == 0
@@ -15,7 +17,7 @@ bool is_worse(const ResponseCount& ours, const ResponseCount& theirs) {
   if (ours.requests > 0 && theirs.requests > 0) {
     const double each = 1.0 / static_cast<double>(ours.requests);
     const double other = 1.0 / static_cast<double>(theirs.requests);
-    chance = 2 * std::sqrt(before * (1 - before) * (each + other));
+    chance = kStandardErrors * std::sqrt(before * (1 - before) * (each + other));
   }
   return share(ours) > before + chance;
 }

@@ -15,9 +15,9 @@ struct ResponseCount {
   bool operator==(const ResponseCount&) const = default;
 };
 
-// Whether `ours` is a larger share of errors, by more than chance explains (two standard errors of
-// the difference): a service that fails anyway must not be rolled back by the toss of a coin. Of
-// nothing, nothing was an error.
+// Whether `ours` is a larger share of errors, by more than chance explains (four standard errors of
+// the difference; with two, one deploy in forty): a service that fails anyway must not be rolled
+// back by the toss of a coin. Of nothing, nothing was an error.
 bool is_worse(const ResponseCount& ours, const ResponseCount& theirs);
 
 class ErrorWindow {

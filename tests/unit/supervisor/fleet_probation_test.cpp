@@ -147,7 +147,7 @@ TEST(FleetProbationTest, WorseThanABadServiceIsStillWorse) {
   says(world, WorkerId{1}, 1'000, 600);
   world.feed(ReloadRequested{7});
   world.settle();
-  says(world, WorkerId{3}, 100, 80);
+  says(world, WorkerId{3}, 100, 90);
   expect_rolled_back(world);
 }
 
