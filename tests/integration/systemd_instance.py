@@ -18,11 +18,11 @@ def systemctl(*words):
 
 
 def eventually(what, check):
+    """Each check asks systemd or the kernel, and takes its time by that."""
     deadline = time.monotonic() + CAP
     while not check():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {CAP} s: {what()}")
-        time.sleep(0.01)
 
 
 class Load(threading.Thread):
@@ -31,6 +31,7 @@ class Load(threading.Thread):
     def __init__(self, port):
         super().__init__()
         self.port, self.answered, self.refused, self.failed, self.over = port, 0, 0, [], False
+        self.done_with_one = threading.Condition()
 
     def run(self):
         while not self.over:
@@ -47,10 +48,17 @@ class Load(threading.Thread):
                 self.failed.append(repr(cause))
             finally:
                 client.close()
+                with self.done_with_one:
+                    self.done_with_one.notify()
+
+    def until(self, what, check):
+        with self.done_with_one:
+            if not self.done_with_one.wait_for(check, CAP):
+                raise AssertionError(f"not within {CAP} s: {what}; {self.answered} answered, {self.refused} refused")
 
     def more(self, count=20):
         wanted = self.answered + count
-        eventually(lambda: f"{self.answered} answered, {wanted} wanted", lambda: self.answered >= wanted)
+        self.until(f"{wanted} answers", lambda: self.answered >= wanted)
 
     def __enter__(self):
         self.start()

@@ -49,9 +49,12 @@ def end(number, _):
 def remove_group(group):
     if not group.exists():
         return
-    deadline = time.monotonic() + 20
-    while "populated 1" in (group / "cgroup.events").read_text() and time.monotonic() < deadline:
-        time.sleep(0.01)  # the kernel still takes the namespace down
+    with open(group / "cgroup.events") as events:
+        changed = select.poll()
+        changed.register(events, select.POLLPRI)
+        # The kernel may still take the namespace down.
+        while "populated 1" in events.read() and changed.poll(20_000):
+            events.seek(0)
     for folder, _, _ in os.walk(group, topdown=False):
         os.rmdir(folder)
 

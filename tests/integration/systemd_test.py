@@ -87,7 +87,7 @@ class SystemdTest(unittest.TestCase):
             eventually(lambda: web.show("StatusText"), lambda: "stopping" in web.show("StatusText"))
             self.assertEqual(web.show("ActiveState"), "deactivating")
             load.more()  # workers that had a TERM of their own would not take them
-            eventually(lambda: f"{load.refused} refused", lambda: load.refused > 0)
+            load.until("a refusal", lambda: load.refused > 0)
             self.assertIn(b" 200 ", upload.finish())
             web.becomes("ActiveState", "inactive")
         self.assertEqual((load.failed, web.show("Result")), ([], "success"))
@@ -111,8 +111,9 @@ class SystemdTest(unittest.TestCase):
         web.deploy(f"read line < {web.gate}; exec holdfast-demo")
         begun = time.monotonic()
         web.must("reload", "--no-block")
-        eventually(lambda: "the clock", lambda: time.monotonic() > begun + 3.5)
-        self.assertEqual(web.show("ActiveState"), "reloading")
+        web.becomes("ActiveState", "reloading")
+        while time.monotonic() < begun + 3.5:
+            self.assertEqual(web.show("ActiveState"), "reloading")
         web.gate.write_text("go\n")
         web.becomes("ActiveState", "active")
         self.assertEqual((web.show("ReloadResult"), web.show("StatusText")), ("success", "generation 2 serves"))
