@@ -160,14 +160,16 @@ TEST(ServiceNotifyTest, WithFdstoreNoClientIsRefusedOverARestart) {
   EXPECT_FALSE(is_refused(address));
 }
 
+Notice what_a_run_stored(NotifyListener& systemd) {
+  SupervisorRun run({.flags = {"--fdstore"}, .environment = systemd.environment()});
+  Notice stored = systemd.next_with("FDSTORE");
+  expect_clean_stop(run);
+  return stored;
+}
+
 TEST(ServiceNotifyTest, AStoredListenerThatIsNotWantedAnyMoreIsNoErrorAndLeavesTheStore) {
   NotifyListener systemd;
-  Notice stored;
-  {
-    SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
-    stored = systemd.next_with("FDSTORE");
-    expect_clean_stop(first);
-  }
+  const Notice stored = what_a_run_stored(systemd);
   // Another name; and the same name with another address.
   const ReservedPort other;
   for (const std::string& wanted : {std::string("web=127.0.0.1:0"), "http=" + other.address()}) {
@@ -223,12 +225,7 @@ TEST(ServiceNotifyTest, AListenerThatAReloadTakesAwayLeavesTheStoreAndIsClosed) 
 
 TEST(ServiceNotifyTest, AStoredListenerOfARestartIsClosedToo) {
   NotifyListener systemd;
-  Notice kept;
-  {
-    SupervisorRun first({.flags = {"--fdstore"}, .environment = systemd.environment()});
-    kept = systemd.next_with("FDSTORE");
-    expect_clean_stop(first);
-  }
+  const Notice kept = what_a_run_stored(systemd);
   StoredListeners stored;
   stored.listen({"127.0.0.1:0"});
   SupervisorOptions options = restarted(systemd, kept.fds[0], "stored.http", "");
