@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "supervisor/io/socket_dump.hpp"
+#include "supervisor/io/sock_diag.hpp"
 
 namespace holdfast::supervisor {
 

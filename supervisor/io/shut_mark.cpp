@@ -10,20 +10,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
-#include "shared/io/unique_fd.hpp"
+#include "supervisor/io/sock_diag.hpp"
 
 namespace holdfast::supervisor {
 namespace {
 
-struct LookUp {
-  nlmsghdr head;
-  inet_diag_req_v2 body;
-};
-
 // One socket, found by its address: the answer costs the same however many sockets there are.
-bool look_up(int listener, LookUp& request) {
+bool look_up(int listener, inet_diag_req_v2& request) {
   union {
     sockaddr any;
     sockaddr_in v4;
@@ -31,12 +25,8 @@ bool look_up(int listener, LookUp& request) {
   } own{};
   socklen_t size = sizeof own;
   if (::getsockname(listener, &own.any, &size) != 0) return false;
-  request.head.nlmsg_len = sizeof request;
-  request.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  request.head.nlmsg_flags = NLM_F_REQUEST;
-  request.body.sdiag_family = static_cast<std::uint8_t>(own.any.sa_family);
-  request.body.sdiag_protocol = IPPROTO_TCP;
-  inet_diag_sockid& id = request.body.id;
+  request.sdiag_family = static_cast<std::uint8_t>(own.any.sa_family);
+  inet_diag_sockid& id = request.id;
   for (auto& half : id.idiag_cookie) half = ~std::uint32_t{0};  // INET_DIAG_NOCOOKIE
   if (own.any.sa_family == AF_INET) {
     id.idiag_sport = own.v4.sin_port;
@@ -51,14 +41,11 @@ bool look_up(int listener, LookUp& request) {
 }  // namespace
 
 bool is_marked_shut(int listener) {
-  LookUp request{};
+  inet_diag_req_v2 request{};
   struct stat file {};
   if (!look_up(listener, request) || ::fstat(listener, &file) != 0) return false;
-  const UniqueFd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  const UniqueFd netlink = ask_about_sockets(request);
   if (!netlink) return false;
-  const timeval patience{0, 100'000};
-  ::setsockopt(netlink.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (::send(netlink.get(), &request, sizeof request, 0) < 0) return false;
   alignas(nlmsghdr) std::array<char, 4096> buffer{};
   const ssize_t got = ::recv(netlink.get(), buffer.data(), buffer.size(), 0);
   constexpr std::size_t kEntry = NLMSG_SPACE(sizeof(inet_diag_msg));

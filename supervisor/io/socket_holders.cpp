@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "supervisor/io/socket_dump.hpp"
+#include "supervisor/io/sock_diag.hpp"
 
 namespace holdfast::supervisor {
 namespace {
