@@ -105,6 +105,9 @@ Json fields(const ControlMessage& message) {
                  [&](const Pause& m) {
                    if (!m.except.empty()) object["except"] = m.except;
                  },
+                 [&](const CloseListeners& m) {
+                   if (m.given_back) object["given_back"] = true;
+                 },
                  [&](const HandoffDone& m) {
                    object["sent"] = m.sent;
                    object["taken"] = m.taken;

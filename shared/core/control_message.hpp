@@ -201,6 +201,8 @@ struct Peer {
   bool operator==(const Peer&) const = default;
 };
 struct CloseListeners {
+  // Another generation accepts from them: who is queued, and who comes, is its.
+  bool given_back = false;
   bool operator==(const CloseListeners&) const = default;
 };
 struct ReopenLogs {  // descriptors: as in Welcome's `fds`

@@ -210,7 +210,7 @@ ControlMessage read(const std::string& type, const Json& object) {
   if (type == "lame_duck") return LameDuck{};
   if (type == "drain") return read_drain(object);
   if (type == "peer") return read_peer(object);
-  if (type == "close_listeners") return CloseListeners{};
+  if (type == "close_listeners") return CloseListeners{flag(object, "given_back")};
   if (type == "reopen_logs") return ReopenLogs{texts(object, "fds")};
   if (type == "ping") return Ping{};
   if (type == "stats?") return StatsRequest{};

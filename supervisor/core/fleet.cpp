@@ -110,6 +110,7 @@ void FleetTurn::settle() {
     advance_stop();
   } else {
     announce_rollback(false);
+    retire_recycled();
     match_size();
     fill_vacancies();
     open_pending_reload();

@@ -57,6 +57,7 @@ struct TellDrain {
 };
 struct TellCloseListeners {
   WorkerId worker;
+  bool given_back = false;  // another generation accepts from them: the queue is not this one's
 };
 struct AskStats {  // answered by WorkerLoadChanged
   WorkerId worker;

@@ -102,6 +102,8 @@ struct QueuesMeasured {         // the answer to MeasureQueues, and of the same 
   std::uint64_t queued = 0;     // connections that wait to be accepted
   std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK (SYN_RECV)
   std::optional<GenerationId> only_of = {};
+  bool claimed = false;     // the candidate has some of them, and may commit
+  bool given_back = false;  // the serving generation has all of them
 };
 struct TimerFired {};
 

@@ -136,9 +136,14 @@ void FleetTurn::recycle() {
   }
 }
 
-// The successor accepts: now the old one may go.
-void FleetTurn::retire_recycled(WorkerId fresh) {
-  if (!fleet_.recycling || fleet_.recycling->fresh != fresh) return;
+// The old one may go when its successor accepts, and whoever died meanwhile is replaced.
+void FleetTurn::retire_recycled() {
+  if (!fleet_.recycling) return;
+  const auto accepting =
+      static_cast<std::size_t>(std::ranges::count_if(fleet_.workers, [&](const Worker& worker) {
+        return serves(worker) && !worker.leaving && worker.phase == WorkerPhase::Accepting;
+      }));
+  if (accepting <= fleet_.wanted) return;
   const Recycling done = *fleet_.recycling;
   fleet_.recycling.reset();
   Worker* old = find_alive(done.old);
@@ -149,7 +154,7 @@ void FleetTurn::retire_recycled(WorkerId fresh) {
           .with("requests", old->responses.requests)
           .with("rss", old->rss)
           .with("age_ms", millis_between(old->started_at, now_))
-          .with("successor", fresh.value));
+          .with("successor", done.fresh.value));
   drain(*old, DrainReason::Recycle);
 }
 

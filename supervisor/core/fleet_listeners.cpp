@@ -9,7 +9,6 @@ namespace holdfast::supervisor {
 // REQUIRES: its workers were told to drain.
 void FleetTurn::close_gone_listeners(GenerationId old) {
   fleet_.closing.push_back({old, false, now_ + fleet_.policy.syn_wait, now_ + kQueueCheckEvery});
-  act(MeasureQueues{old});
 }
 
 Closing* FleetTurn::find_closing(GenerationId only_of) {
@@ -20,19 +19,29 @@ Closing* FleetTurn::find_closing(GenerationId only_of) {
 void FleetTurn::measured(GenerationId only_of, const QueuesMeasured& event) {
   Closing* closing = find_closing(only_of);
   if (closing == nullptr || closing->told) return;
-  if (event.queued == 0 && event.half_open == 0) return tell_to_close(*closing);
-  if (event.queued < closing->queued) closing->deadline = now_ + fleet_.policy.syn_wait;
+  if (event.given_back) return tell_to_close(*closing, true);
+  // Who is told to close takes all that are queued, and after the commit they are not its own.
+  if (event.queued == 0 && event.half_open == 0 && !event.claimed) return tell_to_close(*closing);
+  if (event.queued < closing->queued || event.claimed)
+    closing->deadline = now_ + fleet_.policy.syn_wait;
   closing->queued = event.queued;
   closing->half_open = event.half_open;
 }
 
-void FleetTurn::tell_to_close(Closing& closing) {
+// The serving generation may have been given some of them back.
+void FleetTurn::look_at_gone_listeners() {
+  for (const Closing& closing : fleet_.closing) {
+    if (!closing.told) act(MeasureQueues{closing.only_of});
+  }
+}
+
+void FleetTurn::tell_to_close(Closing& closing, bool given_back) {
   closing.told = true;
   closing.check_at.reset();
   closing.deadline = now_ + kListenersClosedWithin;
   for (const Worker& worker : fleet_.workers) {
     if (worker.generation == closing.only_of && worker.accepts_last && !worker.exited)
-      act(TellCloseListeners{worker.id});
+      act(TellCloseListeners{worker.id, given_back});
   }
 }
 

@@ -182,6 +182,7 @@ void FleetTurn::commit() {
   // The old ones leave by the rules they were started under.
   fleet_.policy = candidate.policy;
   act(ForgetGeneration{*old});
+  look_at_gone_listeners();
 }
 
 // From here on the generation's end is accounted; its last worker's exit closes the account.

@@ -106,9 +106,10 @@ class FleetTurn {
 
   // fleet_listeners.cpp
   void close_gone_listeners(GenerationId old);
+  void look_at_gone_listeners();
   Closing* find_closing(GenerationId only_of);
   void measured(GenerationId only_of, const QueuesMeasured& event);
-  void tell_to_close(Closing& closing);
+  void tell_to_close(Closing& closing, bool given_back = false);
   void strike_closing(Closing& closing);
   std::size_t still_open(const Closing& closing) const;
   void advance_closing();
@@ -124,7 +125,7 @@ class FleetTurn {
   TimePoint retires_at(const Worker& worker) const;
   std::string has_served_enough(const Worker& worker) const;
   void recycle();
-  void retire_recycled(WorkerId fresh);
+  void retire_recycled();
   bool forget_recycling(const Worker& gone);
 
   // fleet_ends.cpp

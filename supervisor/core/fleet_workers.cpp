@@ -95,10 +95,7 @@ void FleetTurn::on(const WorkerAccepted& event) {
   worker->phase = WorkerPhase::Accepting;
   worker->deadline.reset();
   act(report("worker_accepting").about(worker->id));
-  if (serves(*worker)) {
-    connect_givers(*worker);
-    retire_recycled(event.worker);
-  }
+  if (serves(*worker)) connect_givers(*worker);
   if (is_candidate(*worker)) advance_candidate();
 }
 

@@ -61,7 +61,14 @@ std::vector<Error> ListenerSet::close_the_door(const OnlyOf& only_of) {
 ListenerSet::Queues ListenerSet::measure(const OnlyOf& only_of) const {
   Queues queues;
   std::vector<std::uint16_t> ports;
-  for (const Shared& listener : concerned(only_of)) {
+  const std::vector<Shared> listeners = concerned(only_of);
+  queues.given_back = only_of && listeners.empty();
+  queues.claimed = only_of && std::ranges::any_of(listeners, [&](const Shared& listener) {
+                     return std::ranges::any_of(uses_, [&](const auto& entry) {
+                       return !entry.second.leaving && entry.second.has(listener);
+                     });
+                   });
+  for (const Shared& listener : listeners) {
     if (listener->inherited) continue;  // who waits there waits for the next instance
     queues.queued += queued_connections(listener->socket.fd.get());
     if (listener->socket.port != 0) ports.push_back(listener->socket.port);

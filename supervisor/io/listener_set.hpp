@@ -91,6 +91,8 @@ class ListenerSet {
   struct Queues {
     std::uint64_t queued = 0;     // wait to be accepted
     std::uint64_t half_open = 0;  // handshakes that wait for the client's ACK
+    bool claimed = false;         // a candidate has some of them
+    bool given_back = false;      // the serving generation has all of them: nothing to empty
   };
   Queues measure(const OnlyOf& only_of = {}) const;
 

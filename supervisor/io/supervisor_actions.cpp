@@ -101,7 +101,7 @@ void Supervisor::perform(const TellDrain& action) {
                             action.stop_timeout_max, action.last_of});
 }
 void Supervisor::perform(const TellCloseListeners& action) {
-  tell(action.worker, CloseListeners{});
+  tell(action.worker, CloseListeners{action.given_back});
 }
 
 void Supervisor::perform(const AskStats& action) { tell(action.worker, StatsRequest{}); }
@@ -141,7 +141,8 @@ void Supervisor::perform(const CloseTheDoor& action) {
 
 void Supervisor::perform(const MeasureQueues& action) {
   const ListenerSet::Queues queues = listeners_.measure(action.only_of);
-  answer(QueuesMeasured{queues.queued, queues.half_open, action.only_of});
+  answer(QueuesMeasured{queues.queued, queues.half_open, action.only_of, queues.claimed,
+                        queues.given_back});
 }
 
 void Supervisor::perform(const ShutListeners& action) { listeners_.shut(action.only_of); }

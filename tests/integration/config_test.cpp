@@ -253,7 +253,7 @@ struct ListenerGivenBackTest : ConfigTest {
     start();
     extra = run->address(1);
     in_flight = std::make_unique<RawClient>(extra);
-    in_flight->send(get_request("/?duration=2s"));
+    in_flight->send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na");
     queued = std::make_unique<RawClient>(extra);
     queued->send(get_request("/"));
     config.set("listen", {"127.0.0.1:0"});
@@ -261,8 +261,10 @@ struct ListenerGivenBackTest : ConfigTest {
     config.set("listen", {"127.0.0.1:0", "extra=127.0.0.1:0"});
   }
 
+  Response finish_in_flight() { return in_flight->send("b").read_response(); }
+
   std::string extra;
-  std::unique_ptr<RawClient> in_flight;
+  std::unique_ptr<RawClient> in_flight;  // until finish_in_flight()
   std::unique_ptr<RawClient> queued;
 };
 
@@ -285,7 +287,7 @@ TEST_F(ListenerGivenBackTest, ACandidateThatFailsLosesNobodyWhoCame) {
   });
   files.write("go", "");
   EXPECT_EQ(run->wait("reload_failed").number("generation"), 3);
-  EXPECT_EQ(in_flight->read_response().status, 200);
+  EXPECT_EQ(finish_in_flight().status, 200);
   EXPECT_EQ(queued->read_response().status, 200);
   client.join();
   EXPECT_FALSE(late.has_value() && *late != End::Bytes) << *late;
@@ -298,7 +300,7 @@ TEST_F(ListenerGivenBackTest, TheCandidateThatServesHasIt) {
   config.set("command", {demo_path()});
   ASSERT_EQ(run->reload().name(), "reload_done");
   EXPECT_EQ(RawClient(extra).get("/").generation(), 3);
-  EXPECT_EQ(in_flight->read_response().status, 200);
+  EXPECT_EQ(finish_in_flight().status, 200);
   EXPECT_EQ(queued->read_response().status, 200);
   expect_clean_stop(*run);
 }

@@ -41,10 +41,10 @@ class Stepper {
 
   void on(const DrainTold& told) { drain(told); }
 
-  void on(const CloseListenersTold&) {
+  void on(const CloseListenersTold& told) {
     if (s_.phase != Phase::Draining)
       return;  // it only ever follows a drain; accepting again must stay possible
-    stop_listening({.drain_queue = true, .announce = true});
+    stop_listening({.drain_queue = !told.given_back, .announce = true});
     finish_if_empty();
   }
 

@@ -63,7 +63,9 @@ struct DrainTold {
   std::vector<std::string> last_of = {};  // as `except`: accepted from until CloseListenersTold
 };
 struct LameDuckTold {};
-struct CloseListenersTold {};
+struct CloseListenersTold {
+  bool given_back = false;  // who is queued is another generation's
+};
 struct SupervisorLost {};   // EOF on the channel
 struct TermReceived {};     // the operator's SIGTERM to this worker
 struct ConnectionsGone {};  // the last connection has closed

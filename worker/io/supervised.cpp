@@ -25,7 +25,7 @@ std::optional<WorkerEvent> order_in(const ControlMessage& message) {
             return DrainTold{m.reason, m.stop_timeout, m.idle, m.stop_timeout_max, m.last_of};
           },
           [](const LameDuck&) -> Order { return LameDuckTold{}; },
-          [](const CloseListeners&) -> Order { return CloseListenersTold{}; },
+          [](const CloseListeners& m) -> Order { return CloseListenersTold{m.given_back}; },
           [](const auto&) -> Order { return std::nullopt; },
       },
       message);

@@ -79,6 +79,7 @@ std::vector<Golden> goldens() {
       {"peer", Peer{Peer::Role::Give, {8}, {4}, 1}},
       {"handoff_done", HandoffDone{6, 5, 1}},
       {"close_listeners", CloseListeners{}},
+      {"close_listeners_given_back", CloseListeners{true}},
       {"reopen_logs", ReopenLogs{{"access_log"}}},
       {"ping", Ping{}},
       {"stats_request", StatsRequest{}},

@@ -120,6 +120,20 @@ TEST(FleetRecyclingTest, TheOldOneLeavesOnlyWhenItsSuccessorAccepts) {
   EXPECT_TRUE(world.broken_laws.empty()) << world.broken_laws.front();
 }
 
+TEST(FleetRecyclingTest, TheOldOneStaysWhileAnotherIsMissing) {
+  FleetWorld world(with_an_end());
+  world.start();
+  world.feed(WorkerLoadChanged{WorkerId{1}, 5, 1, 1'200, 0});
+  world.die(WorkerId{2});
+  while (world.work(WorkerId{3})) {
+  }
+  EXPECT_EQ(world.accepting(GenerationId{1}), 2U);
+  EXPECT_TRUE(world.all<TellDrain>().empty());
+  world.settle();
+  EXPECT_EQ(world.all<TellDrain>().size(), 1U);
+  EXPECT_EQ(world.accepting(GenerationId{1}), 2U);
+}
+
 TEST(FleetRecyclingTest, OneAtATime) {
   FleetWorld world(with_an_end());
   world.start();

@@ -357,6 +357,28 @@ TEST(FleetListenersTest, AQueueThatNobodyEmptiesIsGivenUpAndCounted) {
   EXPECT_EQ(world.all<ShutListeners>().size(), 1U);
 }
 
+TEST(FleetListenersTest, AListenerGivenBackIsLeftByTheCommitWithItsQueue) {
+  FleetWorld world;
+  world.start();
+  world.gone_listeners = {"admin"};
+  world.feed(ReloadRequested{});
+  world.queues = {2, 0};
+  world.settle();
+  EXPECT_TRUE(world.all<TellCloseListeners>().empty());
+  world.gone_listeners.clear();
+  world.queues = {.claimed = true};
+  world.advance(world.fleet.policy.syn_wait);
+  EXPECT_TRUE(world.all<TellCloseListeners>().empty()) << "it may come back with who is queued";
+  world.queues = {.given_back = true};
+  world.feed(ReloadRequested{});
+  world.settle();
+  const auto told = world.all<TellCloseListeners>();
+  EXPECT_EQ(told.size(), 1U);
+  for (const TellCloseListeners& one : told) EXPECT_TRUE(one.given_back);
+  EXPECT_TRUE(world.fleet.closing.empty());
+  EXPECT_TRUE(world.broken_laws.empty()) << world.broken_laws.front();
+}
+
 TEST(FleetListenersTest, AFailedReloadClosesNone) {
   FleetWorld world(with_probation());
   world.start();

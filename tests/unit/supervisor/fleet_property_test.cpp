@@ -115,7 +115,7 @@ class RandomLife {
       case 18:
         return chance(40) ? exited(id) : FleetEvent{WorkerAccepted{id}};
       case 19:
-        return QueuesMeasured{pick(3), pick(2), some_generation()};
+        return QueuesMeasured{pick(3), pick(2), some_generation(), pick(4) == 0, pick(4) == 0};
       case 20:
         return WorkerPonged{id};
       case 21:

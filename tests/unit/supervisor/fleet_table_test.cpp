@@ -335,6 +335,8 @@ std::map<std::string, FleetEvent> events_at_large(const Fleet& fleet) {
           {"queues full", QueuesMeasured{4, 1}},
           {"gone queues empty", QueuesMeasured{0, 0, GenerationId{1}}},
           {"gone queues full", QueuesMeasured{4, 1, GenerationId{1}}},
+          {"gone listeners claimed", QueuesMeasured{0, 0, GenerationId{1}, true}},
+          {"gone listeners back", QueuesMeasured{0, 0, GenerationId{1}, false, true}},
           {"scale to", ScaleRequested{0, 5}},
           {"waited reload", ReloadRequested{7}},
           {"timer", TimerFired{}}};

@@ -76,6 +76,15 @@ TEST(LifecycleTest, LastOwnerOfAListenerAcceptsUntilToldToCloseIt) {
   EXPECT_TRUE(has<FinishWorker>(at(closed.next, ConnectionsGone{}, 0)));
 }
 
+TEST(LifecycleTest, AListenerThatSomebodyHasAgainIsLeftWithItsQueue) {
+  const DrainTold told{DrainReason::Reload, 5s, IdlePolicy::Close, 0ms, {"admin"}};
+  const WorkerStep draining = at(in(Phase::Paused), told, 1);
+  const WorkerStep closed = at(draining.next, CloseListenersTold{.given_back = true}, 1);
+  EXPECT_FALSE(get<StopListening>(closed).drain_queue);
+  EXPECT_TRUE(get<StopListening>(closed).announce);
+  EXPECT_TRUE(has<FinishWorker>(at(closed.next, ConnectionsGone{}, 0)));
+}
+
 TEST(LifecycleTest, LastOwnerOfAListenerEmptiesItWhenTheSupervisorIsGone) {
   const DrainTold told{DrainReason::Reload, 5s, IdlePolicy::Close, 0ms, {"admin"}};
   const WorkerStep draining = at(in(Phase::Paused), told, 1);
