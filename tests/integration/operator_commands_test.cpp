@@ -146,9 +146,9 @@ TEST_F(OperatorCommandsTest, SocketOfAnotherUserInOurPlaceIsNotTrusted) {
   ChildProcess spoof(
       {.argv = as("65533",
                   {"python3", "-c",
-                   "import socket,os,signal;s=socket.socket(socket.AF_UNIX);"
+                   "import socket,os,signal;os.umask(0);s=socket.socket(socket.AF_UNIX);"
                    "s.bind('" +
-                       path + "');os.chmod('" + path + "',0o777);s.listen();signal.pause()"})});
+                       path + "');s.listen();signal.pause()"})});
   CommandResult result;
   EXPECT_TRUE(eventually([&] {
     result = run_command(as(uid, {holdfast_path(), "status", "--timeout", "1s"}));

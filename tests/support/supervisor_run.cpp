@@ -177,11 +177,11 @@ std::string SupervisorRun::leftovers() {
   std::ostringstream left;
   if (!process_->wait_exit(Millis(0))) return "the supervisor itself\n";
   if (!events_->wait_end()) left << "somebody still holds the supervisor's stderr\n";
-  std::multiset<pid_t> exited;
-  for (const Event& e : all("worker_exited")) exited.insert(static_cast<pid_t>(e.number("pid")));
+  std::multiset<int> exited;  // by number: the kernel uses pids again
+  for (const Event& e : all("worker_exited")) exited.insert(static_cast<int>(e.number("worker")));
   for (const WorkerInfo& worker : started_workers()) {
-    if (exited.count(worker.pid) != 1) {
-      left << exited.count(worker.pid) << " worker_exited for pid " << worker.pid << "\n";
+    if (exited.count(worker.worker) != 1) {
+      left << exited.count(worker.worker) << " worker_exited for worker " << worker.worker << "\n";
     }
   }
   if (const int strays = end_strays(); strays != 0) left << strays << " living processes\n";
