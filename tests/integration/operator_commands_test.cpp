@@ -144,11 +144,10 @@ TEST_F(OperatorCommandsTest, SocketOfAnotherUserInOurPlaceIsNotTrusted) {
     GTEST_SKIP() << "the program is not for everybody";
   const std::string path = folder + "/default.sock";
   ChildProcess spoof(
-      {.argv = as("65533",
-                  {"python3", "-c",
-                   "import socket,os,signal;os.umask(0);s=socket.socket(socket.AF_UNIX);"
-                   "s.bind('" +
-                       path + "');s.listen();signal.pause()"})});
+      {.argv = as("65533", {"python3", "-c",
+                            "import socket,os,signal;os.umask(0);s=socket.socket(socket.AF_UNIX);"
+                            "s.bind('" +
+                                path + "');s.listen();signal.pause()"})});
   CommandResult result;
   EXPECT_TRUE(eventually([&] {
     result = run_command(as(uid, {holdfast_path(), "status", "--timeout", "1s"}));
