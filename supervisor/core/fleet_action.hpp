@@ -85,10 +85,10 @@ struct CloseTheDoor {
 };
 struct MeasureQueues {  // answered by QueuesMeasured
   std::optional<GenerationId> only_of = {};
-};                      // answered by QueuesMeasured
+};
 struct ShutListeners {  // the supervisor's own, for good
   std::optional<GenerationId> only_of = {};
-};  // the supervisor's own, for good
+};
 // What became of a reload that somebody waits for. Drained comes after Committed, the others are
 // final. The report `reload_done` or `reload_failed` of that generation precedes it.
 enum class ReloadOutcome : std::uint8_t {

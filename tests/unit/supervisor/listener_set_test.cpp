@@ -449,6 +449,21 @@ TEST_F(GivenBackTest, TakesClientsAgainAtTheCommit) {
   EXPECT_TRUE(waits(early));
 }
 
+TEST_F(GivenBackTest, IsClaimedByTheCandidateUntilTheVerdict) {
+  EXPECT_FALSE(set.measure(one).claimed);
+  give_back();
+  EXPECT_TRUE(set.measure(one).claimed);
+  EXPECT_FALSE(set.measure(one).given_back);
+  set.forget(three);
+  EXPECT_FALSE(set.measure(one).claimed);
+  EXPECT_FALSE(set.measure(one).given_back);
+  give_back();
+  set.forget(two);  // the commit
+  EXPECT_FALSE(set.measure(one).claimed);
+  EXPECT_TRUE(set.measure(one).given_back);
+  EXPECT_EQ(set.measure(one).queued, 0U) << "who waits is the candidate's";
+}
+
 TEST_F(GivenBackTest, StaysOpenForTheCandidateWhenTheOldOnesHaveClosedIt) {
   give_back();
   set.shut(one);
